@@ -1,0 +1,151 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "base/wait.h"
+
+#include <sched.h>
+#include <time.h>
+
+#include "base/atomic.h"
+#include "base/error.h"
+
+enum {
+    /* Longer than a line takes to travel between two cores there and back (120-420 ns), shorter than a yield hurts. */
+    SPIN_PASS_NUM = 64,
+    /* Backing off: so many yields before the first sleep, so that a gap of some tens of us is met awake. */
+    YIELD_PASS_NUM = 128,
+    SLEEP_NS_MIN = 1000, /* the kernel's timer slack makes this about 76 us unless the thread lowered its slack */
+    SLEEP_NS_MAX = 100000
+};
+
+uint64_t afd_clock_ns(void)
+{
+    struct timespec now;
+    (void)clock_gettime(CLOCK_MONOTONIC, &now); /* cannot fail: the clock exists and the address is good */
+    return (uint64_t)now.tv_sec * UINT64_C(1000000000) + (uint64_t)now.tv_nsec;
+}
+
+void afd_stop_raise(int32_t *stop)
+{
+    /* R3, meets A3: what was written before the stop is visible to whoever the stop woke. */
+    afd__store_release_i32(stop, 1);
+}
+
+bool afd__stop_requested(const int32_t *run_flag, const int32_t *stop)
+{
+    /* A3, meets R3 in afd_stop_raise() and R4 in afd_context_stop(). An atomic load on every pass: read as a plain
+     * integer, the compiler may look once and wait for ever. */
+    return afd__load_acquire_i32(run_flag) == 0 || (stop != NULL && afd__load_acquire_i32(stop) != 0);
+}
+
+afd_status afd__wait_check(const afd_wait *wait, afd_error *error)
+{
+    if (wait->size != sizeof(afd_wait)) {
+        return afd__fail(error, AFD_ERR_INVALID, "wait.size", wait->size, sizeof(afd_wait),
+                         "wait.size is %zu, must be %zu: initialise it with AFD_WAIT_INIT", wait->size,
+                         sizeof(afd_wait));
+    }
+    /* As unsigned, so that a negative number, which an enum can hold, is out of range too. */
+    unsigned int strategy = (unsigned int)wait->strategy;
+    if (strategy > (unsigned int)AFD_WAIT_BACKOFF) {
+        return afd__fail(error, AFD_ERR_INVALID, "wait.strategy", strategy, AFD_WAIT_BACKOFF,
+                         "wait.strategy is %u, must be at most %d", strategy, AFD_WAIT_BACKOFF);
+    }
+    if (wait->late == NULL && wait->late_capacity > 0) {
+        return afd__fail(error, AFD_ERR_INVALID, "wait.late", 0, wait->late_capacity,
+                         "wait.late is null with wait.late_capacity %u", wait->late_capacity);
+    }
+    return AFD_OK;
+}
+
+afd_status afd__waiter_start(afd__waiter *waiter, afd_wait *wait, const int32_t *run_flag, afd_error *error)
+{
+    *waiter = (afd__waiter){ .wait = wait, .run_flag = run_flag, .sleep_ns = SLEEP_NS_MIN };
+    if (wait == NULL) {
+        waiter->fallback = (afd_wait)AFD_WAIT_INIT(AFD_WAIT_YIELD);
+        waiter->wait = &waiter->fallback;
+    } else {
+        afd_status status = afd__wait_check(wait, error);
+        if (status != AFD_OK) {
+            return status;
+        }
+    }
+    waiter->wait->late_num = 0;
+    return afd__stop_requested(run_flag, waiter->wait->stop) ? AFD_STOPPED : AFD_OK;
+}
+
+/* A hint that this is a spin loop: it saves power and leaves a sibling thread of the core its share. */
+static inline void cpu_relax(void)
+{
+#if defined(__x86_64__)
+    __builtin_ia32_pause();
+#elif defined(__aarch64__)
+    __asm__ volatile("isb"); /* `yield` is a no-op on most cores; isb stalls for some tens of ns */
+#endif
+}
+
+static void sleep_and_back_off(afd__waiter *waiter)
+{
+    struct timespec pause = { .tv_sec = 0, .tv_nsec = (long)waiter->sleep_ns };
+    (void)nanosleep(&pause, NULL); /* a signal ends it early, and the next pass looks at the stop word */
+    waiter->sleep_ns = waiter->sleep_ns >= SLEEP_NS_MAX / 2 ? SLEEP_NS_MAX : waiter->sleep_ns * 2;
+}
+
+/* Idles once, and says whether this thread left the core: then any time may have gone by, and the clock is worth a look. */
+static bool idle(afd__waiter *waiter)
+{
+    uint64_t pass = waiter->empty_pass_num;
+    afd_wait_strategy strategy = waiter->wait->strategy;
+    if (strategy == AFD_WAIT_SPIN || pass <= SPIN_PASS_NUM) {
+        cpu_relax();
+        return false;
+    }
+    if (strategy == AFD_WAIT_BACKOFF && pass > SPIN_PASS_NUM + YIELD_PASS_NUM) {
+        sleep_and_back_off(waiter);
+        return true;
+    }
+    (void)sched_yield();
+    return true;
+}
+
+/* Looks at the clock, if there is a deadline to hold against it. */
+static bool deadline_passed(afd__waiter *waiter)
+{
+    if (waiter->wait->deadline_ns == 0) {
+        return false;
+    }
+    uint64_t now_ns = afd_clock_ns();
+    if (waiter->began_ns == 0) {
+        waiter->began_ns = now_ns;
+    }
+    return now_ns >= waiter->wait->deadline_ns;
+}
+
+afd_status afd__waiter_idle(afd__waiter *waiter)
+{
+    afd_wait *wait = waiter->wait;
+    wait->empty_pass_num++;
+    waiter->empty_pass_num++;
+    if (afd__stop_requested(waiter->run_flag, wait->stop)) {
+        return AFD_STOPPED;
+    }
+    if (waiter->expired) {
+        return AFD_DEADLINE;
+    }
+    if (wait->poll != NULL) {
+        wait->poll(wait->poll_arg);
+    }
+    bool left_core = idle(waiter);
+    if (left_core || waiter->empty_pass_num % AFD_WAIT_CLOCK_PASSES == 1) {
+        waiter->expired = deadline_passed(waiter);
+    }
+    return AFD_OK;
+}
+
+void afd__wait_add_late(afd_wait *wait, afd_late late)
+{
+    if (wait->late_num < wait->late_capacity) {
+        wait->late[wait->late_num] = late;
+    }
+    if (wait->late_num < UINT32_MAX) {
+        wait->late_num++;
+    }
+}

@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The exported twins of the inline hand-over, for producers. */
+#include "window/handover.h"
+
+bool afd_ffn_desc_is_free(const afd_ffn_desc *desc)
+{
+    return afd__desc_is_free(desc);
+}
+
+void afd_ffn_desc_publish(afd_ffn_desc *desc)
+{
+    afd__desc_publish(desc);
+}
+
+int32_t afd_ffn_desc_peek_flag(const afd_ffn_desc *desc)
+{
+    return afd__desc_peek_flag(desc);
+}
+
+int32_t afd_ffn_desc_peek_layer_id(const afd_ffn_desc *desc)
+{
+    return afd__load_relaxed_i32(&desc->layer_id);
+}

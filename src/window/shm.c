@@ -1,0 +1,262 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "window/shm.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <sys/statvfs.h>
+#include <unistd.h>
+
+#include "base/error.h"
+
+static bool is_name_character(char c)
+{
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '.' || c == '_' ||
+           c == '-';
+}
+
+afd_status afd__shm_check_name(const char *name, afd_error *error)
+{
+    size_t length = name == NULL ? 0 : strnlen(name, AFD_WINDOW_NAME_MAX + 1);
+    if (length == 0 || length > AFD_WINDOW_NAME_MAX) {
+        return afd__fail(error, AFD_ERR_INVALID, "name", length, AFD_WINDOW_NAME_MAX,
+                         "a window name has 1 to %d characters, this one has %s%zu", AFD_WINDOW_NAME_MAX,
+                         length > AFD_WINDOW_NAME_MAX ? "at least " : "", length);
+    }
+    for (size_t i = 0; i < length; i++) {
+        if (!is_name_character(name[i]) || (i == 0 && name[i] == '.')) {
+            return afd__fail(error, AFD_ERR_INVALID, "name", (unsigned char)name[i], i,
+                             "character %zu of the window name is 0x%02x; a name is made of A-Z a-z 0-9 . _ - and does "
+                             "not start with a dot",
+                             i, (unsigned int)(unsigned char)name[i]);
+        }
+    }
+    return AFD_OK;
+}
+
+void afd__shm_path(const char *name, char path[AFD_SHM_PATH_BYTES])
+{
+    (void)snprintf(path, AFD_SHM_PATH_BYTES, AFD_SHM_FOLDER "/" AFD_SHM_PREFIX "%s", name);
+}
+
+/* Reads the header with pread: what comes back is our own copy, which nobody can change between check and use. */
+static afd_status read_header(int fd, const char *path, afd__window_header *header, afd_error *error)
+{
+    memset(header, 0, sizeof(*header));
+    ssize_t length = pread(fd, header, sizeof(*header), 0);
+    if (length < 0) {
+        return afd__fail_system(error, errno, "path", "read the window header");
+    }
+    if ((size_t)length < sizeof(*header)) {
+        return afd__fail(error, AFD_ERR_BAD_WINDOW, "file_bytes", (uint64_t)length, sizeof(*header),
+                         "%.*s has %zd bytes, a window has at least its header of %zu", AFD_ERROR_MESSAGE_BYTES / 2, path,
+                         length, sizeof(*header));
+    }
+    return AFD_OK;
+}
+
+static afd_status check_regular(const struct stat *status, const char *path, afd_error *error)
+{
+    if (!S_ISREG(status->st_mode)) {
+        return afd__fail(error, AFD_ERR_BAD_WINDOW, "path", status->st_mode, S_IFREG, "%.*s is not a regular file",
+                         AFD_ERROR_MESSAGE_BYTES / 2, path);
+    }
+    return AFD_OK;
+}
+
+/* Only a file that nobody but its user can reach is a live window. */
+static afd_status check_private(const struct stat *status, const char *path, afd_error *error)
+{
+    if ((status->st_mode & (S_IRWXG | S_IRWXO)) != 0) {
+        return afd__fail(error, AFD_ERR_ACCESS, "mode", status->st_mode & 07777U, 0600,
+                         "%s has mode %04o, a window has 0600: others must not reach it", path,
+                         status->st_mode & 07777U);
+    }
+    if (geteuid() != 0 && status->st_uid != geteuid()) {
+        return afd__fail(error, AFD_ERR_ACCESS, "uid", status->st_uid, geteuid(),
+                         "%s belongs to user %u, this is user %u", path, status->st_uid, geteuid());
+    }
+    return AFD_OK;
+}
+
+static afd_status fail_open(int system_error, const char *path, afd_error *error)
+{
+    char what[AFD_ERROR_MESSAGE_BYTES / 2];
+    if (system_error == ENOENT) {
+        return afd__fail(error, AFD_ERR_NOT_FOUND, "path", 0, 0, "there is no %.*s", AFD_ERROR_MESSAGE_BYTES / 2, path);
+    }
+    (void)snprintf(what, sizeof(what), "open %s", path);
+    return afd__fail_system(error, system_error, "path", what);
+}
+
+static int open_flags(afd__shm_purpose purpose)
+{
+    /* O_NONBLOCK: a pipe that somebody put under the name must not hold us up; for regular files it means nothing. */
+    int flags = O_CLOEXEC | O_NONBLOCK | (purpose == AFD__SHM_WRITE ? O_RDWR : O_RDONLY);
+    return purpose == AFD__SHM_DUMP ? flags : flags | O_NOFOLLOW;
+}
+
+afd_status afd__shm_open(const char *path, afd__shm_purpose purpose, afd__shm_file *file, afd_error *error)
+{
+    struct stat status;
+    int fd = open(path, open_flags(purpose));
+    if (fd < 0) {
+        return fail_open(errno, path, error);
+    }
+    afd_status result = AFD_OK;
+    if (fstat(fd, &status) != 0) {
+        result = afd__fail_system(error, errno, "path", "look at the window's file");
+    }
+    if (result == AFD_OK) {
+        result = check_regular(&status, path, error);
+    }
+    if (result == AFD_OK && purpose != AFD__SHM_DUMP) {
+        result = check_private(&status, path, error);
+    }
+    if (result == AFD_OK) {
+        result = read_header(fd, path, &file->header, error);
+    }
+    if (result != AFD_OK) {
+        (void)close(fd);
+        return result;
+    }
+    file->fd = fd;
+    file->file_bytes = (uint64_t)status.st_size;
+    return AFD_OK;
+}
+
+/* posix_fallocate, because ftruncate alone succeeds on a full /dev/shm and the first write is then a SIGBUS. */
+static afd_status reserve(int fd, uint64_t bytes, afd_error *error)
+{
+    struct statvfs filesystem;
+    uint64_t free_bytes = 0;
+    if (fstatvfs(fd, &filesystem) == 0) {
+        free_bytes = (uint64_t)filesystem.f_bavail * filesystem.f_frsize;
+    }
+    int problem = EFBIG;
+    if (bytes <= INT64_MAX) {
+        do {
+            problem = posix_fallocate(fd, 0, (off_t)bytes);
+        } while (problem == EINTR);
+    }
+    if (problem == ENOSPC || problem == EFBIG) {
+        return afd__fail(error, AFD_ERR_NO_SPACE, "window_bytes", bytes, free_bytes,
+                         "the window needs %" PRIu64 " bytes of shared memory, " AFD_SHM_FOLDER " has %" PRIu64 " free",
+                         bytes, free_bytes);
+    }
+    if (problem != 0) {
+        return afd__fail_system(error, problem, "window_bytes", "reserve shared memory in " AFD_SHM_FOLDER);
+    }
+    return AFD_OK;
+}
+
+afd_status afd__shm_create(uint64_t bytes, char path[AFD_SHM_PATH_BYTES], int *fd, afd_error *error)
+{
+    static atomic_uint serial; /* makes the temporary names of this process's threads differ */
+    unsigned int number = atomic_fetch_add_explicit(&serial, 1, memory_order_relaxed);
+    (void)snprintf(path, AFD_SHM_PATH_BYTES, AFD_SHM_FOLDER "/.afd-new.%d.%u", (int)getpid(), number);
+    (void)unlink(path); /* of a dead process that had our pid */
+    int created = open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
+    if (created < 0) {
+        return afd__fail_system(error, errno, "path", "make a file in " AFD_SHM_FOLDER);
+    }
+    afd_status status = AFD_OK;
+    if (fchmod(created, 0600) != 0) { /* whatever the umask took away */
+        status = afd__fail_system(error, errno, "mode", "set the mode of shared memory");
+    }
+    if (status == AFD_OK) {
+        status = reserve(created, bytes, error);
+    }
+    if (status != AFD_OK) {
+        (void)close(created);
+        (void)unlink(path);
+        return status;
+    }
+    *fd = created;
+    return AFD_OK;
+}
+
+/* Whether `path` still stands for the open file. */
+static bool is_same_file(const char *path, int fd)
+{
+    struct stat by_name;
+    struct stat by_fd;
+    return lstat(path, &by_name) == 0 && fstat(fd, &by_fd) == 0 && by_name.st_dev == by_fd.st_dev &&
+           by_name.st_ino == by_fd.st_ino;
+}
+
+afd_status afd__shm_hold(const char *name, afd__shm_holder *holder, afd_error *error)
+{
+    char path[AFD_SHM_PATH_BYTES];
+    afd__shm_path(name, path);
+    for (;;) {
+        *holder = (afd__shm_holder){ .found = false };
+        int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+        if (fd < 0) {
+            return errno == ENOENT ? AFD_OK : fail_open(errno, path, error);
+        }
+        if (flock(fd, LOCK_EX) != 0) {
+            int problem = errno;
+            (void)close(fd);
+            return afd__fail_system(error, problem, "name", "lock the window's file");
+        }
+        if (is_same_file(path, fd)) {
+            holder->found = true;
+            holder->file.fd = fd;
+            break;
+        }
+        (void)close(fd); /* the name was replaced or removed while we waited for the lock */
+    }
+    struct stat status;
+    afd_ffn_window_sizes sizes;
+    holder->valid = fstat(holder->file.fd, &status) == 0 && check_regular(&status, path, NULL) == AFD_OK &&
+                    check_private(&status, path, NULL) == AFD_OK &&
+                    read_header(holder->file.fd, path, &holder->file.header, NULL) == AFD_OK &&
+                    afd__header_check(&holder->file.header, (uint64_t)status.st_size, &sizes, NULL) == AFD_OK;
+    if (holder->valid) {
+        holder->file.file_bytes = (uint64_t)status.st_size;
+        holder->owner = afd__owner_state(&holder->file.header.owner);
+    }
+    return AFD_OK;
+}
+
+void afd__shm_release(afd__shm_holder *holder)
+{
+    if (holder->found) {
+        (void)close(holder->file.fd); /* and with it the lock */
+        holder->found = false;
+    }
+}
+
+afd_status afd__shm_take_name(const char *new_path, const char *name, const afd__shm_holder *holder, afd_error *error)
+{
+    char path[AFD_SHM_PATH_BYTES];
+    afd__shm_path(name, path);
+    if (holder->found) {
+        if (rename(new_path, path) != 0) {
+            return afd__fail_system(error, errno, "name", "replace the window of a dead owner");
+        }
+        return AFD_OK;
+    }
+    /* link, not rename: it fails when somebody else took the name first. */
+    if (link(new_path, path) != 0) {
+        return errno == EEXIST ? AFD_NOT_YET : afd__fail_system(error, errno, "name", "name the window");
+    }
+    (void)unlink(new_path);
+    return AFD_OK;
+}
+
+afd_status afd__shm_drop_name(const char *name, afd_error *error)
+{
+    char path[AFD_SHM_PATH_BYTES];
+    afd__shm_path(name, path);
+    if (unlink(path) != 0) {
+        return afd__fail_system(error, errno, "name", "remove the window's name");
+    }
+    return AFD_OK;
+}

@@ -1,0 +1,21 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The inside of an afd_window, for the files of this folder. */
+#ifndef AFD_WINDOW_WINDOW_H
+#define AFD_WINDOW_WINDOW_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "afd/window.h"
+
+struct afd_window {
+    void *mapping;          /* header (shared memory only) and window */
+    uint64_t mapping_bytes;
+    char *token_info;       /* where the window starts in the mapping */
+    bool writable;
+    pid_t owner;            /* the process that made it, which alone removes the name; 0 if it was joined */
+    afd_window_info info;   /* from our checked copy of the header, never from the mapping */
+};
+
+#endif

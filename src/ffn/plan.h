@@ -1,0 +1,61 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The plan of one scheduling call: everything that it needs of the context, read once and checked, in the caller's stack.
+ * After that the context is touched only for run_flag, polling_index and out_num.
+ */
+#ifndef AFD_FFN_PLAN_H
+#define AFD_FFN_PLAN_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "afd/ffn.h"
+#include "afd/window.h"
+#include "ffn/scheduler.h"
+#include "window/handover.h"
+
+typedef struct afd__ffn_plan {
+    char *token_info;             /* desc[S][M] */
+    size_t desc_bytes;
+    size_t id_num;                /* BS*E */
+    uint32_t session_num;
+    uint32_t micro_batch_num;
+    uint32_t group_size;          /* G; session_num = all-sync */
+    uint32_t polling_index;       /* < micro_batch_num */
+    int32_t *layer_ids;
+    int32_t *session_ids;
+    int32_t *micro_batch_ids;
+    int32_t *expert_ids;
+    const int32_t *run_flag;
+    afd_ffn_scheduler *scheduler; /* or NULL: every session is live */
+} afd__ffn_plan;
+
+/* All checks of afd_ffn_schedule_check(), in its order; fills *plan only if all pass. */
+afd_status afd__ffn_plan_make(afd__ffn_plan *plan, const afd_schedule_context *context,
+                              const afd_ffn_schedule_args *args, afd_error *error);
+
+/* session < session_num and micro_batch < micro_batch_num, which the loops of this folder see to. */
+static inline afd_ffn_desc *afd__ffn_plan_desc(const afd__ffn_plan *plan, uint32_t session, uint32_t micro_batch)
+{
+    size_t number = (size_t)session * plan->micro_batch_num + micro_batch;
+    return (afd_ffn_desc *)(void *)(plan->token_info + number * plan->desc_bytes);
+}
+
+static inline bool afd__ffn_plan_is_ready(const afd__ffn_plan *plan, uint32_t session, uint32_t micro_batch)
+{
+    return afd__desc_is_ready(afd__ffn_plan_desc(plan, session, micro_batch));
+}
+
+static inline afd_session_state afd__ffn_plan_state(const afd__ffn_plan *plan, uint32_t session)
+{
+    return plan->scheduler == NULL ? AFD_SESSION_LIVE : plan->scheduler->sessions[session].state;
+}
+
+/* Whether the call may not go on without this session. */
+static inline bool afd__ffn_plan_awaits(const afd__ffn_plan *plan, uint32_t session)
+{
+    return afd__ffn_plan_state(plan, session) == AFD_SESSION_LIVE;
+}
+
+#endif

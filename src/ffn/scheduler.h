@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The inside of the scheduler object, for the files of this folder. */
+#ifndef AFD_FFN_SCHEDULER_H
+#define AFD_FFN_SCHEDULER_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "afd/ffn.h"
+
+typedef struct afd__ffn_session {
+    uint64_t heard_ns;     /* of its last take, else of its admission, on CLOCK_MONOTONIC */
+    uint32_t cursor;       /* of the group that begins with this session: the micro-batch to look at first, < M */
+    afd_session_state state;
+} afd__ffn_session;
+
+struct afd_ffn_scheduler {
+    uint64_t magic;
+    uint32_t session_num;
+    uint32_t micro_batch_num;
+    uint32_t live_num;     /* sessions that are AFD_SESSION_LIVE */
+    uint32_t joining_num;  /* sessions that are AFD_SESSION_JOINING */
+    bool fair;
+    afd__ffn_session sessions[]; /* [session_num] */
+};
+
+/* AFD_OK if `scheduler` is an object that was made for these counts. */
+afd_status afd__scheduler_check(const afd_ffn_scheduler *scheduler, uint32_t session_num, uint32_t micro_batch_num,
+                                afd_error *error);
+
+/* The sessions were just taken: they are live from now on, and heard at this moment. */
+void afd__scheduler_note_taken(afd_ffn_scheduler *scheduler, const int32_t *session_ids, uint32_t taken_num);
+
+#endif

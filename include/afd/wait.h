@@ -20,6 +20,7 @@
 #ifndef AFD_WAIT_H
 #define AFD_WAIT_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -71,6 +72,14 @@ typedef struct afd_wait {
 
 /* An afd_wait for the strategy, without deadline, stop word and poll. */
 #define AFD_WAIT_INIT(strategy_) { sizeof(afd_wait), (strategy_), 0, NULL, NULL, NULL, NULL, 0, 0, 0 }
+
+/*
+ * Waits until is_done(arg) says so, in the way that every call of libafd waits: for a desc to become free, for an answer,
+ * for anything that is looked at. is_done is one pass; it is called again after the deadline before that is reported.
+ * `wait` may be NULL, for AFD_WAIT_YIELD without deadline. AFD_OK, AFD_STOPPED, AFD_DEADLINE (nobody is named: what is
+ * waited for is the caller's), AFD_ERR_INVALID. Allocates nothing.
+ */
+afd_status afd_wait_until(afd_wait *wait, bool (*is_done)(void *arg), void *arg, afd_error *error);
 
 /* Now, in ns of CLOCK_MONOTONIC: `wait.deadline_ns = afd_clock_ns() + 10 * UINT64_C(1000000000)`. */
 uint64_t afd_clock_ns(void);

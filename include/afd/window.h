@@ -140,6 +140,7 @@ typedef struct afd_window_info {
     uint64_t file_bytes;       /* of the shared memory, header included; 0 for private memory */
 } afd_window_info;
 
+/* As of now: the owner's state is looked up at each call, so this is also how a joiner asks whether the owner lives. */
 void afd_window_describe(const afd_window *window, afd_window_info *info);
 
 /*

@@ -4,7 +4,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
-#include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/file.h>
@@ -155,13 +154,9 @@ static afd_status reserve(int fd, uint64_t bytes, afd_error *error)
     return AFD_OK;
 }
 
-afd_status afd__shm_create(uint64_t bytes, char path[AFD_SHM_PATH_BYTES], int *fd, afd_error *error)
+afd_status afd__shm_create(uint64_t bytes, int *fd, afd_error *error)
 {
-    static atomic_uint serial; /* makes the temporary names of this process's threads differ */
-    unsigned int number = atomic_fetch_add_explicit(&serial, 1, memory_order_relaxed);
-    (void)snprintf(path, AFD_SHM_PATH_BYTES, AFD_SHM_FOLDER "/.afd-new.%d.%u", (int)getpid(), number);
-    (void)unlink(path); /* of a dead process that had our pid */
-    int created = open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
+    int created = open(AFD_SHM_FOLDER, O_RDWR | O_TMPFILE | O_CLOEXEC, 0600);
     if (created < 0) {
         return afd__fail_system(error, errno, "path", "make a file in " AFD_SHM_FOLDER);
     }
@@ -174,7 +169,6 @@ afd_status afd__shm_create(uint64_t bytes, char path[AFD_SHM_PATH_BYTES], int *f
     }
     if (status != AFD_OK) {
         (void)close(created);
-        (void)unlink(path);
         return status;
     }
     *fd = created;
@@ -233,21 +227,22 @@ void afd__shm_release(afd__shm_holder *holder)
     }
 }
 
-afd_status afd__shm_take_name(const char *new_path, const char *name, const afd__shm_holder *holder, afd_error *error)
+afd_status afd__shm_take_name(int fd, const char *name, const afd__shm_holder *holder, afd_error *error)
 {
     char path[AFD_SHM_PATH_BYTES];
+    char by_fd[32];
     afd__shm_path(name, path);
+    (void)snprintf(by_fd, sizeof(by_fd), "/proc/self/fd/%d", fd);
     if (holder->found) {
-        if (rename(new_path, path) != 0) {
-            return afd__fail_system(error, errno, "name", "replace the window of a dead owner");
+        afd_status status = afd__shm_drop_name(name, error);
+        if (status != AFD_OK) {
+            return status;
         }
-        return AFD_OK;
     }
-    /* link, not rename: it fails when somebody else took the name first. */
-    if (link(new_path, path) != 0) {
+    /* A link fails when somebody else took the name first, also in the moment after the holder's was dropped. */
+    if (linkat(AT_FDCWD, by_fd, AT_FDCWD, path, AT_SYMLINK_FOLLOW) != 0) {
         return errno == EEXIST ? AFD_NOT_YET : afd__fail_system(error, errno, "name", "name the window");
     }
-    (void)unlink(new_path);
     return AFD_OK;
 }
 

@@ -90,7 +90,8 @@ static void sleep_and_back_off(afd__waiter *waiter)
     waiter->sleep_ns = waiter->sleep_ns >= SLEEP_NS_MAX / 2 ? SLEEP_NS_MAX : waiter->sleep_ns * 2;
 }
 
-/* Idles once, and says whether this thread left the core: then any time may have gone by, and the clock is worth a look. */
+/* Idles once, and says whether this thread left the core: then any time may have gone by, and the clock is worth a
+ * look. */
 static bool idle(afd__waiter *waiter)
 {
     uint64_t pass = waiter->empty_pass_num;

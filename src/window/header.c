@@ -86,6 +86,7 @@ static afd_status check_shape(const afd__window_header *header, afd_ffn_window_s
 afd_status afd__header_check(const afd__window_header *header, uint64_t file_bytes, afd_ffn_window_sizes *sizes,
                              afd_error *error)
 {
+    uint64_t boot_id_end = (unsigned char)header->owner.boot_id[AFD_OWNER_BOOT_ID_BYTES - 1];
     const struct {
         const char *field;
         uint64_t value;
@@ -96,8 +97,7 @@ afd_status afd__header_check(const afd__window_header *header, uint64_t file_byt
         { "header.kind", header->kind, AFD_WINDOW_KIND_FFN },
         { "header.header_bytes", header->header_bytes, AFD_WINDOW_HEADER_BYTES },
         { "header.file_bytes", header->file_bytes, file_bytes },
-        { "header.owner.boot_id terminator", (uint64_t)(unsigned char)header->owner.boot_id[AFD_OWNER_BOOT_ID_BYTES - 1],
-          0 },
+        { "header.owner.boot_id terminator", boot_id_end, 0 },
     };
     afd_status status = AFD_OK;
     for (size_t i = 0; i < sizeof(fixed) / sizeof(fixed[0]) && status == AFD_OK; i++) {

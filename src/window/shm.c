@@ -53,8 +53,8 @@ static afd_status read_header(int fd, const char *path, afd__window_header *head
     }
     if ((size_t)length < sizeof(*header)) {
         return afd__fail(error, AFD_ERR_BAD_WINDOW, "file_bytes", (uint64_t)length, sizeof(*header),
-                         "%.*s has %zd bytes, a window has at least its header of %zu", AFD_ERROR_MESSAGE_BYTES / 2, path,
-                         length, sizeof(*header));
+                         "%.*s has %zd bytes, a window has at least its header of %zu",
+                         AFD_ERROR_MESSAGE_BYTES / 2, path, length, sizeof(*header));
     }
     return AFD_OK;
 }

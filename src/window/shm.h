@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Files of shared memory and their names. A window "x" is the file /dev/shm/afd.x; while it is being made its file has no
- * name at all, so that a name only ever stands for a complete window, and a process that dies halfway leaves nothing.
+ * Files of shared memory and their names. A window "x" is the file /dev/shm/afd.x; while it is being made its file has
+ * no name at all, so that a name only ever stands for a complete window, and a process that dies halfway leaves
+ * nothing.
  *
  * Whoever changes what a name stands for first locks the file that has it (flock) and makes sure that the name still
  * stands for that file. Two that find the same dead owner therefore cannot both replace it.

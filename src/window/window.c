@@ -109,8 +109,8 @@ static afd_status succeed_holder(const char *name, const afd__shm_holder *holder
     }
     if (!holder->valid) {
         return afd__fail(error, AFD_ERR_EXISTS, "name", 0, 0,
-                         "there is a file " AFD_SHM_FOLDER "/" AFD_SHM_PREFIX "%s that is not a window of this version; "
-                         "`afd rm --force %s` removes it",
+                         "there is a file " AFD_SHM_FOLDER "/" AFD_SHM_PREFIX "%s that is not a window of this "
+                         "version; `afd rm --force %s` removes it",
                          name, name);
     }
     const afd__window_header *theirs = &holder->file.header;

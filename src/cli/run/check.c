@@ -118,7 +118,8 @@ static void check_stamps(run_checker *checker, const checked_row *row)
 }
 
 /* Rows come in session order, so the members of a group follow each other: the latest flag completes it. */
-static void add_latencies(run_checker *checker, const afd_schedule_context *context, uint32_t taken_num, uint64_t now_ns)
+static void add_latencies(run_checker *checker, const afd_schedule_context *context, uint32_t taken_num,
+                          uint64_t now_ns)
 {
     const run_job *job = checker->job;
     uint64_t latest_ns = 0;

@@ -43,8 +43,8 @@ void run_crew_name(const run_crew *crew, uint32_t session, char *name, size_t na
 /* Whether all have the window open. */
 bool run_crew_has_joined(const run_crew *crew);
 
-/* Waits for all to end, which they do when all is answered or the stop word is raised; a process that does not, because it
- * was stopped, is killed after two seconds. */
+/* Waits for all to end, which they do when all is answered or the stop word is raised; a process that does not, because
+ * it was stopped, is killed after two seconds. */
 void run_crew_end(run_crew *crew);
 
 #endif

@@ -23,8 +23,8 @@ static void await_end(int pipe_end)
     } while (length > 0 || (length < 0 && errno == EINTR));
 }
 
-/* The pipe closes a moment before its dead holder counts as dead; try for a second. Workers need no help: they asked the
- * kernel to be killed with their parent. */
+/* The pipe closes a moment before its dead holder counts as dead; try for a second. Workers need no help: they asked
+ * the kernel to be killed with their parent. */
 static void remove_window(const char *window_name)
 {
     const struct timespec pause = { .tv_nsec = 10 * 1000 * 1000 };

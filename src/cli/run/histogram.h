@@ -6,7 +6,10 @@
 
 #include <stdint.h>
 
-enum { RUN_HISTOGRAM_SUB_BITS = 5, RUN_HISTOGRAM_BUCKET_NUM = (64 - RUN_HISTOGRAM_SUB_BITS + 1) << RUN_HISTOGRAM_SUB_BITS };
+enum {
+    RUN_HISTOGRAM_SUB_BITS = 5,
+    RUN_HISTOGRAM_BUCKET_NUM = (64 - RUN_HISTOGRAM_SUB_BITS + 1) << RUN_HISTOGRAM_SUB_BITS
+};
 
 typedef struct run_histogram {
     uint64_t counts[RUN_HISTOGRAM_BUCKET_NUM];

@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What the attention workers say they sent, beside the window and independent of it: the checker holds what comes out of
- * the scheduler against this. It lives in anonymous shared memory that forked workers inherit, so it has no name and
+ * What the attention workers say they sent, beside the window and independent of it: the checker holds what comes out
+ * of the scheduler against this. It lives in anonymous shared memory that forked workers inherit, so it has no name and
  * cannot be left behind.
  *
- * Of an entry (session, micro-batch): the attention worker writes everything but `answered_round`, then publishes the desc
- * in the window; whoever takes the desc may read the entry, because the desc's flag orders it. The FFN worker stores
- * answered_round (release) when it has checked; the attention worker waits for that (acquire) before it uses the entry or
- * the token data of that micro-batch again, as it would wait for the experts' results.
+ * Of an entry (session, micro-batch): the attention worker writes everything but `answered_round`, then publishes the
+ * desc in the window; whoever takes the desc may read the entry, because the desc's flag orders it. The FFN worker
+ * stores answered_round (release) when it has checked; the attention worker waits for that (acquire) before it uses the
+ * entry or the token data of that micro-batch again, as it would wait for the experts' results.
  */
 #ifndef AFD_CLI_RUN_LEDGER_H
 #define AFD_CLI_RUN_LEDGER_H

@@ -15,7 +15,11 @@ static const float bias_spread = 1.5F;
 void run_router_create(run_router *router, const run_model *model, uint32_t layer_num, uint64_t seed)
 {
     size_t row_num = (size_t)layer_num * model->routed_expert_num;
-    *router = (run_router){ .model = model, .layer_num = layer_num, .gate = afd_cli_alloc(row_num * ROW, sizeof(float)) };
+    *router = (run_router){
+        .model = model,
+        .layer_num = layer_num,
+        .gate = afd_cli_alloc(row_num * ROW, sizeof(float)),
+    };
     run_random random = run_random_of(seed, 'g', 'a', 't');
     for (size_t row = 0; row < row_num; row++) {
         float *weights = &router->gate[row * ROW];
@@ -62,8 +66,8 @@ static void offer(best_list *best, uint32_t top_k, float value, int32_t expert)
     best->experts[at] = expert;
 }
 
-/* A router takes the top-k of the softmax. That keeps the order of the logits, so the choice is theirs; the weights, which
- * do need the exponentials, are for the combine, and ids are all that crosses here. */
+/* A router takes the top-k of the softmax. That keeps the order of the logits, so the choice is theirs; the weights,
+ * which do need the exponentials, are for the combine, and ids are all that crosses here. */
 static void choose(const run_router *router, uint32_t layer, const float *hidden, best_list *best)
 {
     const run_model *model = router->model;

@@ -11,8 +11,8 @@
 
 #include "run/model.h"
 
-/* Elements of the stand-in for a token's hidden state. The choice of experts has the statistics of a full-width gate at a
- * hundredth of its cost, which is what a test of the scheduler wants to pay. */
+/* Elements of the stand-in for a token's hidden state. The choice of experts has the statistics of a full-width gate at
+ * a hundredth of its cost, which is what a test of the scheduler wants to pay. */
 enum { RUN_ROUTER_WIDTH = 32 };
 
 typedef struct run_router {

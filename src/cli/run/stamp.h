@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What `afd run` writes into a token slot: a stamp at its first and at its last eight bytes that says whose it is. It shows
- * that a slot is where the format puts it, and that token data is there when the flag is. Whole tokens move when dispatch
- * moves them.
+ * What `afd run` writes into a token slot: a stamp at its first and at its last eight bytes that says whose it is. It
+ * shows that a slot is where the format puts it, and that token data is there when the flag is. Whole tokens move when
+ * dispatch moves them.
  */
 #ifndef AFD_CLI_RUN_STAMP_H
 #define AFD_CLI_RUN_STAMP_H

@@ -37,7 +37,7 @@ static const header_field fields[] = {
     { 80, 8, AFD_ERR_BAD_WINDOW, "header.token_info_bytes" },
     { 88, 8, AFD_ERR_BAD_WINDOW, "header.token_data_offset" },
     { 96, 8, AFD_ERR_BAD_WINDOW, "header.token_data_bytes" },
-    { 104, 4, AFD_ERR_OWNER_DEAD, "header.owner.pid" }, /* the pid: nobody has it turned round */
+    { 104, 4, AFD_ERR_BAD_WINDOW, "header.owner.pid" }, /* the pid turned round is negative */
     { 108, 4, AFD_OK, NULL }, /* reserved */
     { 112, 8, AFD_ERR_OWNER_DEAD, "header.owner.pid" }, /* its start time: the pid was used again */
     { 120, 8, AFD_OK, NULL }, /* another pid namespace: it cannot be seen from here, which is not dead */

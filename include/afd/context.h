@@ -11,8 +11,9 @@
  *
  * The format is that of CANN's ScheduleContext, byte for byte, and is frozen: programs written for the original fill it
  * in themselves. libafd keeps nothing of its own in the reserved bytes; its own features travel in call arguments.
- * An operator writes only the fields it owns (ffn.polling_index, ffn.out_num, attention.micro_batch_id) and leaves every
- * other byte as it was. All integers are little-endian; pointers are 64-bit addresses in the operator's own process.
+ * An operator writes only the fields it owns (ffn.polling_index, ffn.out_num, attention.micro_batch_id) and leaves
+ * every other byte as it was. All integers are little-endian; pointers are 64-bit addresses in the operator's own
+ * process.
  *
  * Threads: a context belongs to the one thread that calls operators on it. control.run_flag alone may be written by any
  * thread or process at any time, atomically: afd_context_stop(). fork: the child has a copy, as of any memory.
@@ -130,8 +131,8 @@ const int32_t *afd_context_expert_ids(const afd_schedule_context *context);     
 
 /*
  * Writes the context as text, a field a line, "common.session_num 4\n", into `text` (`text_bytes` of it, always
- * zero-terminated when text_bytes > 0) and returns the length that the whole text has, like snprintf. The output buffers
- * and windows are not followed, so a context with wild pointers can be described.
+ * zero-terminated when text_bytes > 0) and returns the length that the whole text has, like snprintf. The output
+ * buffers and windows are not followed, so a context with wild pointers can be described.
  */
 size_t afd_context_describe(const afd_schedule_context *context, char *text, size_t text_bytes);
 

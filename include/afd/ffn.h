@@ -2,14 +2,17 @@
 /*
  * The FFN worker scheduler: finds the sessions whose tokens are ready and lays their ids out for batching.
  *
- * A call looks at the window of its context, takes the (session, micro-batch) pairs that are ready, and for the k-th taken
- * writes layer_ids[k], session_ids[k], micro_batch_ids[k] and expert_ids[k][BS][E] into the context's output buffers;
- * entries past the number taken stay as they were. Each desc that was taken is refilled with the sentinel and given back.
+ * A call looks at the window of its context, takes the (session, micro-batch) pairs that are ready, and for the k-th
+ * taken writes layer_ids[k], session_ids[k], micro_batch_ids[k] and expert_ids[k][BS][E] into the context's output
+ * buffers; entries past the number taken stay as they were. Each desc that was taken is refilled with the sentinel and
+ * given back.
  *
  *   all-sync (sync_group_size = S)   waits for every session's desc of micro-batch ffn.polling_index, takes them all in
  *                                    session order, then polling_index = (polling_index + 1) % M.
- *   groups (sync_group_size < S)     waits until a group of that many consecutive sessions has a micro-batch ready in all
- *                                    of them; then takes, for every group in order, its lowest-numbered such micro-batch.
+ *   groups (sync_group_size < S)     waits until a group of that many consecutive sessions has a micro-batch ready in
+ * all
+ *                                    of them; then takes, for every group in order, its lowest-numbered such
+ * micro-batch.
  *
  * The typical loop, with every outcome:
  *
@@ -19,7 +22,8 @@
  *         wait.deadline_ns = afd_clock_ns() + 10 * UINT64_C(1000000000);
  *         switch (afd_ffn_schedule(context, &args, &wait, &taken_num, &error)) {
  *         case AFD_OK:          batch(context, taken_num); break;      // taken_num > 0
- *         case AFD_DEADLINE:    report(wait.late, wait.late_num); break; // nothing changed; call again to go on waiting
+ *         case AFD_DEADLINE:    report(wait.late, wait.late_num); break; // nothing changed; call again to go on
+ * waiting
  *         case AFD_NOBODY_LIVE: accept_sessions(); break;              // only with a scheduler object
  *         case AFD_STOPPED:     return 0;
  *         default:              return fail(&error);                   // an error: error.message says which and why
@@ -70,8 +74,8 @@ typedef struct afd_ffn_schedule_args {
 #define AFD_FFN_SCHEDULE_ARGS_INIT(sync_group_size_) { sizeof(afd_ffn_schedule_args), (sync_group_size_), 0, NULL }
 
 /*
- * Schedules, waiting as `wait` says; NULL waits like AFD_WAIT_YIELD without deadline. *taken_num (may be NULL) becomes the
- * number taken: > 0 exactly when the result is AFD_OK.
+ * Schedules, waiting as `wait` says; NULL waits like AFD_WAIT_YIELD without deadline. *taken_num (may be NULL) becomes
+ * the number taken: > 0 exactly when the result is AFD_OK.
  *
  * Results: AFD_OK; AFD_STOPPED (run_flag or stop word; looked at first, so a stopped context takes nothing);
  * AFD_DEADLINE, with wait->late filled: in all-sync each awaited session whose desc of polling_index is not ready; in
@@ -85,8 +89,8 @@ afd_status afd_ffn_schedule(afd_schedule_context *context, const afd_ffn_schedul
                             uint32_t *taken_num, afd_error *error);
 
 /*
- * One pass, without waiting: AFD_OK, AFD_STOPPED, AFD_NOBODY_LIVE or AFD_NOT_YET. From an AFD_NOT_YET until the next other
- * result the caller leaves the output buffers alone when it uses a scheduler object: they may hold early copies.
+ * One pass, without waiting: AFD_OK, AFD_STOPPED, AFD_NOBODY_LIVE or AFD_NOT_YET. From an AFD_NOT_YET until the next
+ * other result the caller leaves the output buffers alone when it uses a scheduler object: they may hold early copies.
  */
 afd_status afd_ffn_schedule_poll(afd_schedule_context *context, const afd_ffn_schedule_args *args, uint32_t *taken_num,
                                  afd_error *error);
@@ -121,11 +125,11 @@ afd_status afd_ffn_scheduler_new(uint32_t session_num, uint32_t micro_batch_num,
                                  afd_ffn_scheduler **scheduler, afd_error *error);
 
 /*
- * Session membership. A session that was admitted is *joining*: it is taken when it is ready together with its group, but
- * not waited for until one of its descs has been taken; from then on it is *live* and waited for. Admitting one that is
- * joining or live changes nothing. A session that was dropped is not looked at; its descs stay as they are.
- * With a live set the k-th taken session goes to row k of the outputs. In all-sync every live session goes through all M
- * micro-batches in turn, and publishes an empty desc when it has no token; one that idles must be dropped.
+ * Session membership. A session that was admitted is *joining*: it is taken when it is ready together with its group,
+ * but not waited for until one of its descs has been taken; from then on it is *live* and waited for. Admitting one
+ * that is joining or live changes nothing. A session that was dropped is not looked at; its descs stay as they are.
+ * With a live set the k-th taken session goes to row k of the outputs. In all-sync every live session goes through all
+ * M micro-batches in turn, and publishes an empty desc when it has no token; one that idles must be dropped.
  * AFD_ERR_INVALID if the session is not in [0, S).
  */
 afd_status afd_ffn_scheduler_admit(afd_ffn_scheduler *scheduler, uint32_t session, afd_error *error);

@@ -2,8 +2,8 @@
 /*
  * How a call waits.
  *
- * Every call of libafd that waits takes one `afd_wait`. It looks for work (a *pass*); a pass that finds none is *empty*.
- * After each empty pass it
+ * Every call of libafd that waits takes one `afd_wait`. It looks for work (a *pass*); a pass that finds none is
+ * *empty*. After each empty pass it
  *   1. ends with AFD_STOPPED when the context's run_flag is 0 or the stop word is not 0,
  *   2. calls poll(poll_arg), in which the caller progresses its transport, its heartbeat, its joins and leaves,
  *   3. looks at the clock now and then, and after the deadline makes one last pass before it says AFD_DEADLINE,
@@ -20,6 +20,7 @@
 #ifndef AFD_WAIT_H
 #define AFD_WAIT_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -72,12 +73,20 @@ typedef struct afd_wait {
 /* An afd_wait for the strategy, without deadline, stop word and poll. */
 #define AFD_WAIT_INIT(strategy_) { sizeof(afd_wait), (strategy_), 0, NULL, NULL, NULL, NULL, 0, 0, 0 }
 
+/*
+ * Waits until is_done(arg) says so, in the way that every call of libafd waits: for a desc to become free, for an
+ * answer, for anything that is looked at. is_done is one pass; it is called again after the deadline before that is
+ * reported. `wait` may be NULL, for AFD_WAIT_YIELD without deadline. AFD_OK, AFD_STOPPED, AFD_DEADLINE (nobody is
+ * named: what is waited for is the caller's), AFD_ERR_INVALID. Allocates nothing.
+ */
+afd_status afd_wait_until(afd_wait *wait, bool (*is_done)(void *arg), void *arg, afd_error *error);
+
 /* Now, in ns of CLOCK_MONOTONIC: `wait.deadline_ns = afd_clock_ns() + 10 * UINT64_C(1000000000)`. */
 uint64_t afd_clock_ns(void);
 
 /*
- * Ends every wait that looks at this word: an atomic store of 1 with release, which the wait meets with acquire, so that
- * what was written before is visible after the wait. Any thread, any process, signal handlers too.
+ * Ends every wait that looks at this word: an atomic store of 1 with release, which the wait meets with acquire, so
+ * that what was written before is visible after the wait. Any thread, any process, signal handlers too.
  */
 void afd_stop_raise(int32_t *stop);
 

@@ -8,9 +8,9 @@
  *                  no padding between descs; the table as a whole is padded to 512 bytes
  *     token data   u8[S][M][BS][E][HS],  HS = attn_to_ffn_token_size
  *
- * flag 1 = ready, 0 = free; anything else is "not ready". An expert id of 1,000,000 or more is an empty slot: a producer
- * writes only the slots that go to this worker, the rest keep the sentinel. docs/window-format.md has the whole format,
- * our header beside the window included, and who writes what when.
+ * flag 1 = ready, 0 = free; anything else is "not ready". An expert id of 1,000,000 or more is an empty slot: a
+ * producer writes only the slots that go to this worker, the rest keep the sentinel. docs/window-format.md has the
+ * whole format, our header beside the window included, and who writes what when.
  *
  * The life of a desc, and the only four steps that touch a live flag:
  *     producer   afd_ffn_desc_is_free()   acquire: the ids are ours to write
@@ -22,9 +22,9 @@
  * A window lives in private memory, for threads of one process, or in named shared memory, for processes of one user on
  * one host. Its creator owns it. A peer that has joined can write all of it, so nothing read from a window is trusted.
  *
- * Threads: one afd_window may be used by any number of threads at once, except for afd_window_close(), which must be the
- * last. One desc has one producer. fork: the child keeps the mapping and may use it; a child's afd_window_close() unmaps
- * and never removes the name, because the child is not the owner.
+ * Threads: one afd_window may be used by any number of threads at once, except for afd_window_close(), which must be
+ * the last. One desc has one producer. fork: the child keeps the mapping and may use it; a child's afd_window_close()
+ * unmaps and never removes the name, because the child is not the owner.
  */
 #ifndef AFD_WINDOW_H
 #define AFD_WINDOW_H
@@ -73,7 +73,8 @@ afd_status afd_ffn_window_measure(const afd_shape *shape, afd_ffn_window_sizes *
 
 /*
  * Makes `memory` (4-byte aligned, `bytes` of it at least window_bytes, owned by the caller) a fresh FFN window: every
- * flag free, every layer_id 0, every expert id AFD_EXPERT_ID_NONE; token data is not touched. Nobody may be using it yet.
+ * flag free, every layer_id 0, every expert id AFD_EXPERT_ID_NONE; token data is not touched. Nobody may be using it
+ * yet.
  */
 afd_status afd_ffn_window_format(const afd_shape *shape, void *memory, uint64_t bytes, afd_error *error);
 
@@ -92,10 +93,10 @@ typedef enum afd_window_access {
 afd_status afd_ffn_window_create_private(const afd_shape *shape, afd_window **window, afd_error *error);
 
 /*
- * A fresh FFN window in shared memory under `name` (mode 0600), owned by this process until it closes it or dies. All of
- * it is reserved now: AFD_ERR_NO_SPACE names the bytes needed and free, and nothing is left behind. A name whose owner
- * lives is AFD_ERR_EXISTS with its pid; one whose owner is dead is replaced, and afd_window_info.replaced_pid says whose
- * it was. The name appears only when the window is complete, so a joiner never sees half of one.
+ * A fresh FFN window in shared memory under `name` (mode 0600), owned by this process until it closes it or dies. All
+ * of it is reserved now: AFD_ERR_NO_SPACE names the bytes needed and free, and nothing is left behind. A name whose
+ * owner lives is AFD_ERR_EXISTS with its pid; one whose owner is dead is replaced, and afd_window_info.replaced_pid
+ * says whose it was. The name appears only when the window is complete, so a joiner never sees half of one.
  */
 afd_status afd_ffn_window_create_shared(const char *name, const afd_shape *shape, afd_window **window,
                                         afd_error *error);
@@ -111,12 +112,13 @@ afd_status afd_window_join(const char *name, afd_window_access access, afd_windo
 afd_status afd_window_open_file(const char *path, afd_window **window, afd_error *error);
 
 /*
- * Ends the use of a window: unmaps it, and removes the name if this process owns it. NULL is allowed. Contexts bound to it
- * must not be used any more.
+ * Ends the use of a window: unmaps it, and removes the name if this process owns it. NULL is allowed. Contexts bound to
+ * it must not be used any more.
  */
 void afd_window_close(afd_window *window);
 
-/* Copies header and window, as they are at this moment, into a new file at `path` (mode 0600; never over an old one). */
+/* Copies header and window, as they are at this moment, into a new file at `path` (mode 0600; never over an old one).
+ * */
 afd_status afd_window_dump(const afd_window *window, const char *path, afd_error *error);
 
 typedef enum afd_owner_state {
@@ -140,6 +142,7 @@ typedef struct afd_window_info {
     uint64_t file_bytes;       /* of the shared memory, header included; 0 for private memory */
 } afd_window_info;
 
+/* As of now: the owner's state is looked up at each call, so this is also how a joiner asks whether the owner lives. */
 void afd_window_describe(const afd_window *window, afd_window_info *info);
 
 /*
@@ -190,6 +193,9 @@ int32_t afd_ffn_desc_peek_flag(const afd_ffn_desc *desc);
 
 /* The layer_id as it is now, for looking; it may belong to a later round than the flag that was looked at. */
 int32_t afd_ffn_desc_peek_layer_id(const afd_ffn_desc *desc);
+
+/* One expert id as it is now, index in [0, BS*E), for looking, as above. */
+int32_t afd_ffn_desc_peek_expert_id(const afd_ffn_desc *desc, size_t index);
 
 #pragma GCC visibility pop
 

@@ -2,9 +2,9 @@
 /*
  * The atomics of libafd: all of them, with their order in the name.
  *
- * Windows and contexts are plain memory whose format is fixed, so these work on plain int32_t. The order is always on the
- * access and never in a stand-alone fence, so that ThreadSanitizer understands it. Each site carries a label, R for a
- * release and A for an acquire, and names its partner and what breaks without it. Nothing here is seq_cst.
+ * Windows and contexts are plain memory whose format is fixed, so these work on plain int32_t. The order is always on
+ * the access and never in a stand-alone fence, so that ThreadSanitizer understands it. Each site carries a label, R for
+ * a release and A for an acquire, and names its partner and what breaks without it. Nothing here is seq_cst.
  *
  * tests/model replaces this header by one that drives a weak-memory checker and compiles the same callers.
  */

@@ -8,8 +8,9 @@
 #include "afd/status.h"
 
 /*
- * Records `status` with the field at fault, the value found and the bound it was held against, and the sentence; returns
- * `status`, so that a check can end with `return afd__fail(...)`. `error` may be NULL. `field` must be static memory.
+ * Records `status` with the field at fault, the value found and the bound it was held against, and the sentence;
+ * returns `status`, so that a check can end with `return afd__fail(...)`. `error` may be NULL. `field` must be static
+ * memory.
  */
 __attribute__((cold, format(printf, 6, 7))) afd_status afd__fail(afd_error *error, afd_status status, const char *field,
                                                                  uint64_t value, uint64_t bound, const char *format,

@@ -33,7 +33,8 @@ bool afd__stop_requested(const int32_t *run_flag, const int32_t *stop)
 {
     /* A3, meets R3 in afd_stop_raise() and R4 in afd_context_stop(). An atomic load on every pass: read as a plain
      * integer, the compiler may look once and wait for ever. */
-    return afd__load_acquire_i32(run_flag) == 0 || (stop != NULL && afd__load_acquire_i32(stop) != 0);
+    return (run_flag != NULL && afd__load_acquire_i32(run_flag) == 0) ||
+           (stop != NULL && afd__load_acquire_i32(stop) != 0);
 }
 
 afd_status afd__wait_check(const afd_wait *wait, afd_error *error)
@@ -89,7 +90,8 @@ static void sleep_and_back_off(afd__waiter *waiter)
     waiter->sleep_ns = waiter->sleep_ns >= SLEEP_NS_MAX / 2 ? SLEEP_NS_MAX : waiter->sleep_ns * 2;
 }
 
-/* Idles once, and says whether this thread left the core: then any time may have gone by, and the clock is worth a look. */
+/* Idles once, and says whether this thread left the core: then any time may have gone by, and the clock is worth a
+ * look. */
 static bool idle(afd__waiter *waiter)
 {
     uint64_t pass = waiter->empty_pass_num;
@@ -148,4 +150,14 @@ void afd__wait_add_late(afd_wait *wait, afd_late late)
     if (wait->late_num < UINT32_MAX) {
         wait->late_num++;
     }
+}
+
+afd_status afd_wait_until(afd_wait *wait, bool (*is_done)(void *arg), void *arg, afd_error *error)
+{
+    afd__waiter waiter;
+    afd_status status = afd__waiter_start(&waiter, wait, NULL, error);
+    while (status == AFD_OK && !is_done(arg)) {
+        status = afd__waiter_idle(&waiter);
+    }
+    return status;
 }

@@ -21,10 +21,10 @@
 
 typedef struct afd__waiter {
     afd_wait *wait;          /* never NULL: `fallback` when the caller gave none */
-    const int32_t *run_flag; /* 0 = stop */
+    const int32_t *run_flag; /* 0 = stop; may be NULL */
     uint64_t empty_pass_num; /* since the start */
     uint32_t sleep_ns;       /* the next sleep of AFD_WAIT_BACKOFF */
-    uint64_t began_ns;       /* with a deadline: when the first empty pass ended; a call that never waits reads no clock */
+    uint64_t began_ns;       /* with a deadline: when the first empty pass ended, so that not waiting costs no clock */
     bool expired;            /* the deadline has passed; one more pass is owed */
     afd_wait fallback;
 } afd__waiter;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The plan of one scheduling call: everything that it needs of the context, read once and checked, in the caller's stack.
- * After that the context is touched only for run_flag, polling_index and out_num.
+ * The plan of one scheduling call: everything that it needs of the context, read once and checked, in the caller's
+ * stack. After that the context is touched only for run_flag, polling_index and out_num.
  */
 #ifndef AFD_FFN_PLAN_H
 #define AFD_FFN_PLAN_H

@@ -57,8 +57,8 @@ static bool anybody_ready(const afd__ffn_plan *plan, uint32_t from, uint32_t end
     return false;
 }
 
-/* All-sync: everybody's polling_index. Looks only at whom it has not seen ready yet; when the last one is there, once more
- * at all, because a peer that breaks the rules can take its flag back. */
+/* All-sync: everybody's polling_index. Looks only at whom it has not seen ready yet; when the last one is there, once
+ * more at all, because a peer that breaks the rules can take its flag back. */
 static bool all_are_ready(const afd__ffn_plan *plan, pass_state *pass)
 {
     uint32_t from = pass->first_unseen;
@@ -177,6 +177,7 @@ afd_status afd_ffn_schedule(afd_schedule_context *context, const afd_ffn_schedul
     if (status < 0) {
         return status;
     }
+    context->ffn.out_num = 0; /* before the wait: poll may look */
     if (status == AFD_OK) {
         status = wait_and_take(&plan, &waiter, &pass);
     }

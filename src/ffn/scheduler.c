@@ -87,7 +87,8 @@ afd_status afd__scheduler_check(const afd_ffn_scheduler *scheduler, uint32_t ses
     }
     if (scheduler->micro_batch_num != micro_batch_num) {
         return afd__fail(error, AFD_ERR_INVALID, "args.scheduler.micro_batch_num", scheduler->micro_batch_num,
-                         micro_batch_num, "the scheduler object is for %" PRIu32 " micro-batches, the context has %" PRIu32,
+                         micro_batch_num,
+                         "the scheduler object is for %" PRIu32 " micro-batches, the context has %" PRIu32,
                          scheduler->micro_batch_num, micro_batch_num);
     }
     return AFD_OK;

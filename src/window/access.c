@@ -8,6 +8,9 @@
 void afd_window_describe(const afd_window *window, afd_window_info *info)
 {
     *info = window->info;
+    if (window->token_info != window->mapping) { /* shared: the owner may have died since we came */
+        info->owner = afd__owner_state(&window->identity);
+    }
 }
 
 /* The number of a (session, micro_batch), or UINT64_MAX if out of range. */

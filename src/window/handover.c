@@ -21,3 +21,8 @@ int32_t afd_ffn_desc_peek_layer_id(const afd_ffn_desc *desc)
 {
     return afd__load_relaxed_i32(&desc->layer_id);
 }
+
+int32_t afd_ffn_desc_peek_expert_id(const afd_ffn_desc *desc, size_t index)
+{
+    return afd__load_relaxed_i32((const int32_t *)(const void *)(desc + 1) + index);
+}

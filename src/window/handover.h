@@ -8,8 +8,8 @@
  *     afd__desc_publish       R1  -------------> A1   afd__desc_is_ready
  *
  * Each arrow is a release that an acquire meets; what stands before the release happens before what stands after the
- * acquire. So the payload has one user at a time, and its accesses are plain. tests/model compiles this very file against
- * a weak-memory checker and fails it with each of the four orders weakened.
+ * acquire. So the payload has one user at a time, and its accesses are plain. tests/model compiles this very file
+ * against a weak-memory checker and fails it with each of the four orders weakened.
  */
 #ifndef AFD_WINDOW_HANDOVER_H
 #define AFD_WINDOW_HANDOVER_H
@@ -21,7 +21,8 @@
 #include "base/atomic.h"
 #include "window/desc.h"
 
-/* Producer: may the payload be written? Anything but 1 is free, a corrupt flag too, so that a producer can repair it. */
+/* Producer: may the payload be written? Anything but 1 is free, a corrupt flag too, so that a producer can repair it.
+ * */
 static inline bool afd__desc_is_free(const afd_ffn_desc *desc)
 {
     /* A2, meets R2: without it our writes for the next round could land before the scheduler's last reads of this one,
@@ -29,8 +30,8 @@ static inline bool afd__desc_is_free(const afd_ffn_desc *desc)
     return afd__load_acquire_i32(afd__desc_flag(desc)) != AFD_FLAG_READY;
 }
 
-/* Producer: the payload is complete. One 4-byte store of the flag alone: {flag, layer_id} as eight bytes may straddle two
- * cache lines, and a reader then sees the new flag with the old layer_id. */
+/* Producer: the payload is complete. One 4-byte store of the flag alone: {flag, layer_id} as eight bytes may straddle
+ * two cache lines, and a reader then sees the new flag with the old layer_id. */
 static inline void afd__desc_publish(afd_ffn_desc *desc)
 {
     /* R1, meets A1: without it the scheduler could see the flag before the ids. */

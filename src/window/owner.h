@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Who owns a shared window, so that anyone on the host can tell later whether that process still lives. A pid alone is not
- * enough: pids are used again (so the start time), and not across boots (so the boot id) or containers (so the pid
+ * Who owns a shared window, so that anyone on the host can tell later whether that process still lives. A pid alone is
+ * not enough: pids are used again (so the start time), and not across boots (so the boot id) or containers (so the pid
  * namespace).
  */
 #ifndef AFD_WINDOW_OWNER_H

@@ -4,7 +4,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
-#include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/file.h>
@@ -54,8 +53,8 @@ static afd_status read_header(int fd, const char *path, afd__window_header *head
     }
     if ((size_t)length < sizeof(*header)) {
         return afd__fail(error, AFD_ERR_BAD_WINDOW, "file_bytes", (uint64_t)length, sizeof(*header),
-                         "%.*s has %zd bytes, a window has at least its header of %zu", AFD_ERROR_MESSAGE_BYTES / 2, path,
-                         length, sizeof(*header));
+                         "%.*s has %zd bytes, a window has at least its header of %zu",
+                         AFD_ERROR_MESSAGE_BYTES / 2, path, length, sizeof(*header));
     }
     return AFD_OK;
 }
@@ -155,13 +154,9 @@ static afd_status reserve(int fd, uint64_t bytes, afd_error *error)
     return AFD_OK;
 }
 
-afd_status afd__shm_create(uint64_t bytes, char path[AFD_SHM_PATH_BYTES], int *fd, afd_error *error)
+afd_status afd__shm_create(uint64_t bytes, int *fd, afd_error *error)
 {
-    static atomic_uint serial; /* makes the temporary names of this process's threads differ */
-    unsigned int number = atomic_fetch_add_explicit(&serial, 1, memory_order_relaxed);
-    (void)snprintf(path, AFD_SHM_PATH_BYTES, AFD_SHM_FOLDER "/.afd-new.%d.%u", (int)getpid(), number);
-    (void)unlink(path); /* of a dead process that had our pid */
-    int created = open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
+    int created = open(AFD_SHM_FOLDER, O_RDWR | O_TMPFILE | O_CLOEXEC, 0600);
     if (created < 0) {
         return afd__fail_system(error, errno, "path", "make a file in " AFD_SHM_FOLDER);
     }
@@ -174,7 +169,6 @@ afd_status afd__shm_create(uint64_t bytes, char path[AFD_SHM_PATH_BYTES], int *f
     }
     if (status != AFD_OK) {
         (void)close(created);
-        (void)unlink(path);
         return status;
     }
     *fd = created;
@@ -233,21 +227,29 @@ void afd__shm_release(afd__shm_holder *holder)
     }
 }
 
-afd_status afd__shm_take_name(const char *new_path, const char *name, const afd__shm_holder *holder, afd_error *error)
+afd_status afd__shm_take_name(int fd, const char *name, const afd__shm_holder *holder, afd_error *error)
 {
     char path[AFD_SHM_PATH_BYTES];
+    char by_fd[32];
+    char heir[AFD_SHM_PATH_BYTES];
     afd__shm_path(name, path);
-    if (holder->found) {
-        if (rename(new_path, path) != 0) {
-            return afd__fail_system(error, errno, "name", "replace the window of a dead owner");
+    (void)snprintf(by_fd, sizeof(by_fd), "/proc/self/fd/%d", fd);
+    if (!holder->found) {
+        /* A link fails when somebody else took the name first. */
+        if (linkat(AT_FDCWD, by_fd, AT_FDCWD, path, AT_SYMLINK_FOLLOW) != 0) {
+            return errno == EEXIST ? AFD_NOT_YET : afd__fail_system(error, errno, "name", "name the window");
         }
         return AFD_OK;
     }
-    /* link, not rename: it fails when somebody else took the name first. */
-    if (link(new_path, path) != 0) {
-        return errno == EEXIST ? AFD_NOT_YET : afd__fail_system(error, errno, "name", "name the window");
+    /* The name must never be free in between: who then came first would know nothing of the owner it succeeds. A rename
+     * replaces at once, and wants a name to start from; the lock on the holder keeps others away from this one, too. */
+    (void)snprintf(heir, sizeof(heir), AFD_SHM_FOLDER "/.afd-heir.%s", name);
+    (void)unlink(heir); /* of a process that died between the next two calls */
+    if (linkat(AT_FDCWD, by_fd, AT_FDCWD, heir, AT_SYMLINK_FOLLOW) != 0 || rename(heir, path) != 0) {
+        int problem = errno;
+        (void)unlink(heir);
+        return afd__fail_system(error, problem, "name", "replace the window of a dead owner");
     }
-    (void)unlink(new_path);
     return AFD_OK;
 }
 

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Files of shared memory and their names. A window "x" is the file /dev/shm/afd.x; while it is being made it is
- * /dev/shm/.afd-new.PID.N, so that the name only ever stands for a complete window.
+ * Files of shared memory and their names. A window "x" is the file /dev/shm/afd.x; while it is being made its file has
+ * no name at all, so that a name only ever stands for a complete window, and a process that dies halfway leaves
+ * nothing.
  *
  * Whoever changes what a name stands for first locks the file that has it (flock) and makes sure that the name still
  * stands for that file. Two that find the same dead owner therefore cannot both replace it.
@@ -44,8 +45,8 @@ typedef enum afd__shm_purpose {
  */
 afd_status afd__shm_open(const char *path, afd__shm_purpose purpose, afd__shm_file *file, afd_error *error);
 
-/* A new file under a temporary `path`, with all its bytes reserved. Ends with afd__shm_take_name() or unlink(path). */
-afd_status afd__shm_create(uint64_t bytes, char path[AFD_SHM_PATH_BYTES], int *fd, afd_error *error);
+/* A new file without a name, with all its bytes reserved. It goes with its last descriptor and mapping. */
+afd_status afd__shm_create(uint64_t bytes, int *fd, afd_error *error);
 
 /* Who has a name. Locked until afd__shm_release(). */
 typedef struct afd__shm_holder {
@@ -60,10 +61,10 @@ afd_status afd__shm_hold(const char *name, afd__shm_holder *holder, afd_error *e
 void afd__shm_release(afd__shm_holder *holder);
 
 /*
- * Gives the file at `new_path` the name, in the place of `holder` if one was found. AFD_NOT_YET if nobody had the name but
- * somebody took it meanwhile: hold and decide again.
+ * Gives the file `fd` the name, in the place of `holder` if one was found. AFD_NOT_YET if somebody else took the name
+ * meanwhile: hold and decide again.
  */
-afd_status afd__shm_take_name(const char *new_path, const char *name, const afd__shm_holder *holder, afd_error *error);
+afd_status afd__shm_take_name(int fd, const char *name, const afd__shm_holder *holder, afd_error *error);
 
 /* Removes the name of a holder that was found. */
 afd_status afd__shm_drop_name(const char *name, afd_error *error);

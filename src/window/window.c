@@ -109,8 +109,8 @@ static afd_status succeed_holder(const char *name, const afd__shm_holder *holder
     }
     if (!holder->valid) {
         return afd__fail(error, AFD_ERR_EXISTS, "name", 0, 0,
-                         "there is a file " AFD_SHM_FOLDER "/" AFD_SHM_PREFIX "%s that is not a window of this version; "
-                         "`afd rm --force %s` removes it",
+                         "there is a file " AFD_SHM_FOLDER "/" AFD_SHM_PREFIX "%s that is not a window of this "
+                         "version; `afd rm --force %s` removes it",
                          name, name);
     }
     const afd__window_header *theirs = &holder->file.header;
@@ -127,8 +127,8 @@ static afd_status succeed_holder(const char *name, const afd__shm_holder *holder
 }
 
 /* Writes the header, now that it is known whom the window succeeds, and gives the file its name. */
-static afd_status take_name(const afd_window *window, const char *new_path, const char *name,
-                            afd__window_header *header, afd_error *error)
+static afd_status take_name(const afd_window *window, int fd, const char *name, afd__window_header *header,
+                            afd_error *error)
 {
     afd_status status;
     do {
@@ -140,7 +140,7 @@ static afd_status take_name(const afd_window *window, const char *new_path, cons
         status = succeed_holder(name, &holder, header, error);
         if (status == AFD_OK) {
             memcpy(window->mapping, header, sizeof(*header));
-            status = afd__shm_take_name(new_path, name, &holder, error);
+            status = afd__shm_take_name(fd, name, &holder, error);
         }
         afd__shm_release(&holder);
     } while (status == AFD_NOT_YET);
@@ -152,11 +152,12 @@ static void adopt_header(afd_window *window, const char *name, const afd__window
 {
     (void)snprintf(window->info.name, sizeof(window->info.name), "%s", name);
     afd__header_describe(header, sizes, &window->info);
+    window->identity = header->owner;
     window->token_info = (char *)window->mapping + AFD_WINDOW_HEADER_BYTES;
 }
 
-/* Makes the mapped file a window and gives it its name; what the file is called is the caller's to clean up. */
-static afd_status fill_shared(afd_window *window, const char *path, const char *name, const afd_shape *shape,
+/* Makes the mapped file a window and gives it its name. */
+static afd_status fill_shared(afd_window *window, int fd, const char *name, const afd_shape *shape,
                               const afd_ffn_window_sizes *sizes, afd_error *error)
 {
     afd__window_header header;
@@ -166,18 +167,17 @@ static afd_status fill_shared(afd_window *window, const char *path, const char *
                                        error);
     }
     if (status == AFD_OK) {
-        status = take_name(window, path, name, &header, error);
+        status = take_name(window, fd, name, &header, error);
     }
     if (status == AFD_OK) {
         adopt_header(window, name, &header, sizes);
-        window->owner = getpid();
+        window->creator = getpid();
     }
     return status;
 }
 
 static afd_status create_shared(afd_window *window, const char *name, const afd_shape *shape, afd_error *error)
 {
-    char path[AFD_SHM_PATH_BYTES];
     afd_ffn_window_sizes sizes;
     int fd = -1;
     afd_status status = afd_ffn_window_measure(shape, &sizes, error);
@@ -188,18 +188,15 @@ static afd_status create_shared(afd_window *window, const char *name, const afd_
         return status;
     }
     uint64_t file_bytes = AFD_WINDOW_HEADER_BYTES + sizes.window_bytes;
-    status = afd__shm_create(file_bytes, path, &fd, error);
+    status = afd__shm_create(file_bytes, &fd, error);
     if (status != AFD_OK) {
         return status;
     }
     status = map(window, file_bytes, fd, PROT_READ | PROT_WRITE, MAP_SHARED, error);
-    (void)close(fd);
     if (status == AFD_OK) {
-        status = fill_shared(window, path, name, shape, &sizes, error);
+        status = fill_shared(window, fd, name, shape, &sizes, error);
     }
-    if (status != AFD_OK) {
-        (void)unlink(path);
-    }
+    (void)close(fd);
     return status;
 }
 
@@ -302,7 +299,7 @@ void afd_window_close(afd_window *window)
     if (window == NULL) {
         return;
     }
-    if (window->owner != 0 && window->owner == getpid()) {
+    if (window->creator != 0 && window->creator == getpid()) {
         drop_own_name(window);
     }
     discard(window);

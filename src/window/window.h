@@ -8,14 +8,16 @@
 #include <sys/types.h>
 
 #include "afd/window.h"
+#include "window/owner.h"
 
 struct afd_window {
     void *mapping;          /* header (shared memory only) and window */
     uint64_t mapping_bytes;
     char *token_info;       /* where the window starts in the mapping */
     bool writable;
-    pid_t owner;            /* the process that made it, which alone removes the name; 0 if it was joined */
-    afd_window_info info;   /* from our checked copy of the header, never from the mapping */
+    pid_t creator;          /* the process that made it, which alone removes the name; 0 if it was joined */
+    afd_window_info info;   /* from our checked copy of the header, never from the mapping; all but `owner` is fixed */
+    afd__owner identity;    /* whom to look for when asked whether the owner lives; unused in private memory */
 };
 
 #endif

@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The parts of `afd inspect`. */
+#ifndef AFD_CLI_INSPECT_H
+#define AFD_CLI_INSPECT_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "sample.h"
+#include "source.h"
+
+enum { AFD_CLI_NO_SESSION = -1 };
+
+/* What one look at a window or a dump has to say. */
+typedef struct afd_cli_view {
+    const afd_cli_source *source;
+    const afd_cli_sample *sample;
+    int64_t session;        /* whose ids are wanted, or AFD_CLI_NO_SESSION */
+    const afd_cli_ids *ids; /* [M], of that session */
+} afd_cli_view;
+
+void afd_cli_view_print(const afd_cli_view *view);
+int afd_cli_view_print_json(const afd_cli_view *view);
+
+/* A ScheduleContext from a file: its fields, and whether afd_ffn_schedule() would take it. */
+int afd_cli_context_inspect(const afd_cli_source *source, bool json);
+
+#endif

@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The router of a mixture-of-experts model: a gate matrix a layer, whose top-k experts a token goes to, and the shared
+ * experts, which get every token. The gate is random from a seed, and skewed, so that experts are loaded as unevenly as
+ * in life.
+ */
+#ifndef AFD_CLI_RUN_ROUTER_H
+#define AFD_CLI_RUN_ROUTER_H
+
+#include <stdint.h>
+
+#include "run/model.h"
+
+/* Elements of the stand-in for a token's hidden state. The choice of experts has the statistics of a full-width gate at
+ * a hundredth of its cost, which is what a test of the scheduler wants to pay. */
+enum { RUN_ROUTER_WIDTH = 32 };
+
+typedef struct run_router {
+    const run_model *model;
+    uint32_t layer_num;
+    float *gate; /* [layer_num][routed][RUN_ROUTER_WIDTH + 1], the last element the expert's bias */
+} run_router;
+
+/* Ends with run_router_destroy(). */
+void run_router_create(run_router *router, const run_model *model, uint32_t layer_num, uint64_t seed);
+void run_router_destroy(run_router *router);
+
+/*
+ * The slots of one token at one layer, ids[top_k + shared], as they go over the wire: layer * experts + expert, because
+ * one FFN worker serves all layers. `token_seed` stands for the token's hidden state.
+ */
+void run_router_route(const run_router *router, uint32_t layer, uint64_t token_seed, int32_t *ids);
+
+#endif

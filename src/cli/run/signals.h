@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What `afd run` does on signals. The library catches none; this is the program. */
+#ifndef AFD_CLI_RUN_SIGNALS_H
+#define AFD_CLI_RUN_SIGNALS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+/* From now on SIGINT, SIGTERM and SIGHUP raise `stop`, each once: the second time it ends the program as usual. SIGCHLD
+ * is remembered. */
+void run_signals_catch(int32_t *stop);
+
+/* In a forked worker: leaves SIGINT and SIGHUP, which a terminal sends to everybody, to the parent; the rest as usual.
+ * */
+void run_signals_as_child(void);
+
+/* Whether a signal asked the run to end. */
+bool run_signals_interrupted(void);
+
+/* Whether a child has changed its state since the last time this was asked. */
+bool run_signals_child_event(void);
+
+#endif

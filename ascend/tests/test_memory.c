@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Memory, copies, and the descriptions of tensors. */
 #include <stdlib.h>
+#include <sys/mman.h>
+#include <unistd.h>
 
 #include "aclnn/opdev/fp16_t.h" /* empty in C, and included by C programs */
 #include "front_test.h"
@@ -18,6 +20,30 @@ static void an_allocation_is_rounded_up_with_32_more_and_zeroed(void **state)
         }
         memset(memory, 0xAA, usable);
         assert_ok(aclrtFree(memory));
+    }
+}
+
+/* All at once, every usable byte written: one that were not there would be its neighbour's. The sizes are such that the
+ * blocks begin everywhere between two cache lines. */
+static void allocations_do_not_overlap(void **state)
+{
+    enum { COUNT = 400 };
+    unsigned char *all[COUNT];
+    size_t usable[COUNT];
+    (void)state;
+    for (size_t i = 0; i < COUNT; i++) {
+        const size_t size = 1 + i % 7 * 48;
+        usable[i] = (size + 31) / 32 * 32 + 32;
+        assert_ok(aclrtMalloc((void **)&all[i], size, ACL_MEM_MALLOC_HUGE_FIRST));
+    }
+    for (size_t i = 0; i < COUNT; i++) {
+        memset(all[i], (int)(i % 251), usable[i]);
+    }
+    for (size_t i = 0; i < COUNT; i++) {
+        for (size_t k = 0; k < usable[i]; k++) {
+            assert_int_equal(all[i][k], i % 251);
+        }
+        assert_ok(aclrtFree(all[i]));
     }
 }
 
@@ -87,6 +113,38 @@ static void large_and_overlapping_copies_are_copies(void **state)
     free(words);
 }
 
+static int32_t *map_words(int fd, size_t bytes)
+{
+    void *mapped = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+    assert_ptr_not_equal(mapped, MAP_FAILED);
+    return mapped;
+}
+
+/*
+ * The first word is the flag of what follows it, so a copy must write it last. One memory mapped twice shows the order: each
+ * word goes to where the next one is read, so from first to last they would all become the first.
+ */
+static void a_copy_writes_its_last_word_first(void **state)
+{
+    enum { WORDS = 16384 };
+    const size_t bytes = WORDS * sizeof(int32_t);
+    const int fd = memfd_create("order", MFD_CLOEXEC);
+    (void)state;
+    assert_true(fd >= 0);
+    assert_int_equal(ftruncate(fd, (off_t)bytes), 0);
+    int32_t *source = map_words(fd, bytes);
+    int32_t *target = map_words(fd, bytes);
+    for (int32_t i = 0; i < WORDS; i++) {
+        source[i] = i + 1;
+    }
+    assert_ok(aclrtMemcpy(target + 1, bytes - 4, source, bytes - 4, ACL_MEMCPY_DEVICE_TO_DEVICE));
+    assert_int_equal(target[0], 1);
+    for (int32_t i = 1; i < WORDS; i++) {
+        assert_int_equal(target[i], i);
+    }
+    assert_int_equal(munmap(source, bytes) + munmap(target, bytes) + close(fd), 0);
+}
+
 static void tensors_that_make_no_sense_are_not_made(void **state)
 {
     const int64_t dims[2] = { 2, -1 };
@@ -139,10 +197,12 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(an_allocation_is_rounded_up_with_32_more_and_zeroed),
+        cmocka_unit_test(allocations_do_not_overlap),
         cmocka_unit_test(every_policy_gives_memory_and_either_call_frees_it),
         cmocka_unit_test(many_allocations_are_told_apart),
         cmocka_unit_test(copies_are_exact_for_every_length_alignment_and_kind),
         cmocka_unit_test(large_and_overlapping_copies_are_copies),
+        cmocka_unit_test(a_copy_writes_its_last_word_first),
         cmocka_unit_test(tensors_that_make_no_sense_are_not_made),
         cmocka_unit_test(data_types_have_their_sizes),
     };

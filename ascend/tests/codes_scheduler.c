@@ -266,7 +266,7 @@ const code_case scheduler_codes[] = {
     { 561101, "first phase: no memory for the executor", "no memory for an executor", no_executor_memory },
     { 561103, "`aclSetAclOpExecutorRepeatable(NULL)`", "executor is null", repeatable_null },
     { 561103, "`aclDestroyAclOpExecutor(NULL)`", "executor is null", destroy_null },
-    { 507017, "at the stream: `aclrtSetOpExecuteTimeOut`", SCHEDULER "no tokens within 1 s|2 late|session 0 micro-batch 0",
+    { 507017, "at the stream: `aclrtSetOpExecuteTimeOut`", SCHEDULER "no tokens within 1 s|2 late|session 0",
       execute_timeout },
     { 507018, "at the stream: schedule_mode 2", SCHEDULER "common.schedule_mode is 2, must be 0", mode_2 },
     { 507018, "at the stream: no sessions", SCHEDULER "common.session_num is 0", sessions_0 },
@@ -275,6 +275,7 @@ const code_case scheduler_codes[] = {
     { 507018, "at the stream: polling_index out of range", "ffn.polling_index is 1, must be below 1", polling_1 },
     { 507018, "at the stream: syncGroupSize 0", "sync_group_size is 0, must be in [1, 2]", group_0 },
     { 507018, "at the stream: syncGroupSize 3 of 2", "sync_group_size is 3, must be in [1, 2]", group_3 },
-    { 507018, "at the stream: sizes past 64 bits", SCHEDULER "the token info does not fit 64 bits|S=4294967295", sessions_overflow },
+    { 507018, "at the stream: sizes past 64 bits", SCHEDULER "the token info does not fit 64 bits|S=4294967295",
+      sessions_overflow },
     { 0, NULL, NULL, NULL },
 };

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Memory and threads that fail when asked to, and a count of what is allocated. The programs that use it contain the front's
- * objects and are linked with --wrap, so the calls of the front come here.
+ * Memory and threads that fail when asked to, and a count of what is allocated. The programs that use it contain the
+ * front's objects and are linked with --wrap, so the calls of the front come here.
  */
 #ifndef AFD_ASCEND_TESTS_FAULTS_H
 #define AFD_ASCEND_TESTS_FAULTS_H

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What the tests of the front share: cmocka with what it needs before it, and how a code and its sentence are checked. */
+/*
+ * What the tests of the front share: cmocka with what it needs before it, and how a code and its sentence are checked.
+ */
 #ifndef AFD_ASCEND_TESTS_FRONT_TEST_H
 #define AFD_ASCEND_TESTS_FRONT_TEST_H
 

@@ -29,7 +29,9 @@ compilers_of() {
 }
 
 # The list that the public interface has.
-cat >"${TMPDIR:-/tmp}/ascend_headers.$$" <<LIST
+list=$(mktemp)
+trap 'rm -f "$list"' EXIT
+cat >"$list" <<LIST
 acl/acl.h
 acl/acl_base.h
 acl/acl_mdl.h
@@ -51,16 +53,16 @@ hccl/hccl_ex.h
 hccl/hccl_res.h
 hccl/hccl_types.h
 LIST
-trap 'rm -f "${TMPDIR:-/tmp}/ascend_headers.$$"' EXIT
-(cd "$include" && find . -name '*.h' | sed 's|^\./||' | LC_ALL=C sort) | diff "${TMPDIR:-/tmp}/ascend_headers.$$" - || bad=1
+(cd "$include" && find . -name '*.h' | sed 's|^\./||' | LC_ALL=C sort) | diff "$list" - || bad=1
 
 while read -r header; do
     for compiler in $(compilers_of "$2" gcc clang); do
         compiles "$header" c "$compiler" -std=c11
-        "$compiler" -std=c11 -x c -Wall -Wextra -Wpedantic -Werror -fsyntax-only -I "$include" "$include/$header" || bad=1
+        "$compiler" -std=c11 -x c -Wall -Wextra -Wpedantic -Werror -fsyntax-only -I "$include" "$include/$header" ||
+            bad=1
     done
     for compiler in $(compilers_of "$3" g++); do
         compiles "$header" c++ "$compiler" -std=c++11
     done
-done <"${TMPDIR:-/tmp}/ascend_headers.$$"
+done <"$list"
 exit $bad

@@ -217,7 +217,8 @@ static void make_calls(const replay *r)
         }
         expect(r, "the code", (uint64_t)call_front(r), (uint64_t)expected_code(r));
         expect(r, "whether there is a sentence", aclGetRecentErrMsg() != NULL, expected_code(r) != 0);
-        expect(r, "out_nums", read_field(r, OUT_NUM_OFFSET, 4), (uint64_t)json_integer_value(json_array_get(out_nums, i)));
+        expect(r, "out_nums", read_field(r, OUT_NUM_OFFSET, 4),
+               (uint64_t)json_integer_value(json_array_get(out_nums, i)));
     }
 }
 
@@ -254,7 +255,8 @@ static void expect_outputs(const replay *r)
         expect_tail(r, &r->buffers[k], k == EXPERT_IDS ? expert_bytes : 4 * row_num);
     }
     expect(r, "out_num", read_field(r, OUT_NUM_OFFSET, 4), (uint64_t)vector_int(r->json, "out_num"));
-    expect(r, "polling_index_after", read_field(r, POLLING_INDEX_OFFSET, 8), vector_u64(r->json, "polling_index_after"));
+    expect(r, "polling_index_after", read_field(r, POLLING_INDEX_OFFSET, 8),
+           vector_u64(r->json, "polling_index_after"));
 }
 
 static void replay_case(const json_t *json, void *arg)
@@ -262,7 +264,8 @@ static void replay_case(const json_t *json, void *arg)
     replay r = start_replay(json);
     const buffer *info = &r.buffers[TOKEN_INFO];
     (void)arg;
-    expect(&r, "h_token_info_before", vector_hash(info->bytes, info->byte_num), vector_u64(json, "h_token_info_before"));
+    expect(&r, "h_token_info_before", vector_hash(info->bytes, info->byte_num),
+           vector_u64(json, "h_token_info_before"));
     expect(&r, "h_ctx_before", vector_context_hash(r.context), vector_u64(json, "h_ctx_before"));
     make_calls(&r);
     expect_outputs(&r);

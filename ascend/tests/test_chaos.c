@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Four threads do at random to the same handles what a program can do to them, stale ones included, while a fifth finalizes
- * again and again. Nothing is expected of the codes; everything must return, and the sanitizers must have nothing to say.
+ * Four threads do at random to the same handles what a program can do to them, stale ones included, while a fifth
+ * finalizes again and again. Nothing is expected of the codes; everything must return, and the sanitizers must have
+ * nothing to say.
  */
 #include <pthread.h>
 #include <stdbool.h>

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Every code that the front can return, each provoked, each with the sentence that it leaves. `test_codes --list` prints the
- * table in the form in which ascend/README.md has it.
+ * Every code that the front can return, each provoked, each with the sentence that it leaves. `test_codes --list`
+ * prints the table in the form in which ascend/README.md has it.
  */
 #include <stdbool.h>
 #include <stdlib.h>

@@ -121,8 +121,8 @@ static int32_t *map_words(int fd, size_t bytes)
 }
 
 /*
- * The first word is the flag of what follows it, so a copy must write it last. One memory mapped twice shows the order: each
- * word goes to where the next one is read, so from first to last they would all become the first.
+ * The first word is the flag of what follows it, so a copy must write it last. One memory mapped twice shows the order:
+ * each word goes to where the next one is read, so from first to last they would all become the first.
  */
 static void a_copy_writes_its_last_word_first(void **state)
 {

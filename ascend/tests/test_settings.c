@@ -12,7 +12,8 @@ static uint32_t count_with(const char *value, bool valid)
 {
     uint32_t count = 0;
     if (setenv("AFD_ASCEND_DEVICE_NUM", value, 1) != 0 ||
-        aclInit(NULL) != (valid ? ACL_SUCCESS : ACL_ERROR_INVALID_PARAM) || aclrtGetDeviceCount(&count) != ACL_SUCCESS) {
+        aclInit(NULL) != (valid ? ACL_SUCCESS : ACL_ERROR_INVALID_PARAM) ||
+        aclrtGetDeviceCount(&count) != ACL_SUCCESS) {
         return 0;
     }
     const char *message = aclGetRecentErrMsg();

@@ -7,7 +7,7 @@
 enum { END_STREAM, END_CONTEXT, END_DEVICE, END_ALL, STEP_NUM };
 
 typedef struct scene {
-    world w;
+    world worlds[3]; /* one a stream: a context is for one call at a time */
     aclrtContext context;
     aclrtStream stream;
     aclrtStream other;
@@ -23,18 +23,22 @@ static void start(scene *s)
     assert_ok(aclrtCreateStream(&s->stream));
     assert_ok(aclrtCreateStream(&s->other));
     assert_ok(aclrtCreateEvent(&s->event));
-    assert_int_equal(world_create(&s->w, 2, 1), 0);
-    assert_ok(world_schedule(&s->w, 2, s->stream));
+    for (int i = 0; i < 3; i++) {
+        assert_int_equal(world_create(&s->worlds[i], 2, 1), 0);
+    }
+    assert_ok(world_schedule(&s->worlds[0], 2, s->stream));
     assert_ok(aclrtRecordEvent(s->event, s->stream));
     assert_ok(aclrtStreamWaitEvent(s->other, s->event));
-    assert_ok(world_schedule(&s->w, 2, s->other));
-    assert_ok(world_schedule(&s->w, 2, NULL));
+    assert_ok(world_schedule(&s->worlds[1], 2, s->other));
+    assert_ok(world_schedule(&s->worlds[2], 2, NULL));
 }
 
 static void end(scene *s)
 {
     (void)aclrtDestroyEvent(s->event);
-    world_destroy(&s->w);
+    for (int i = 0; i < 3; i++) {
+        world_destroy(&s->worlds[i]);
+    }
     (void)aclGetRecentErrMsg();
 }
 
@@ -108,8 +112,10 @@ static void a_reset_meets_each_set_before_it_ends_anything(void **state)
     end(&s);
 }
 
-/* What is queued and can be done is done, though the stream is being destroyed: here a copy behind a task that waits, and a
- * scheduler task whose tokens are there. */
+/*
+ * What is queued and can be done is done, though the stream is being destroyed: here a copy behind a task that waits,
+ * and a scheduler task whose tokens are there.
+ */
 static void destroying_a_stream_finishes_what_can_be_finished(void **state)
 {
     scene s;
@@ -135,7 +141,7 @@ static void destroying_by_force_drops_what_is_queued(void **state)
     int32_t copied = 77;
     (void)state;
     start(&s);
-    assert_ok(aclrtMemcpyAsync(&copied, 4, s.w.layer_ids, 4, ACL_MEMCPY_DEVICE_TO_HOST, s.stream));
+    assert_ok(aclrtMemcpyAsync(&copied, 4, s.worlds[0].layer_ids, 4, ACL_MEMCPY_DEVICE_TO_HOST, s.stream));
     assert_ok(aclrtDestroyStreamForce(s.stream));
     assert_int_equal(copied, 77);
     assert_ok(aclFinalize());

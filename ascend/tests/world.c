@@ -18,7 +18,8 @@ static int fill_context(world *w)
     const uint64_t ids_bytes = session_num * sizeof(int32_t);
     const uint64_t info_bytes = session_num * w->micro_batch_num * WORLD_DESC_WORDS * sizeof(int32_t);
     const uint32_t counts[8] = { w->session_num, w->micro_batch_num, 1, WORLD_SLOTS, 8, 512, 512, 0 };
-    const uint64_t window[4] = { (uint64_t)(uintptr_t)w->token_info, info_bytes, (uint64_t)(uintptr_t)w->token_data, 0 };
+    const uint64_t window[4] = { (uint64_t)(uintptr_t)w->token_info, info_bytes, (uint64_t)(uintptr_t)w->token_data,
+                                 0 };
     const uint64_t outputs[8] = { (uint64_t)(uintptr_t)w->layer_ids,       ids_bytes,
                                   (uint64_t)(uintptr_t)w->session_ids,     ids_bytes,
                                   (uint64_t)(uintptr_t)w->micro_batch_ids, ids_bytes,

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * A small world for the tests of the front: a ScheduleContext with its window and outputs in memory from aclrtMalloc, and
- * a tensor on it. One token with two slots a micro-batch.
+ * A small world for the tests of the front: a ScheduleContext with its window and outputs in memory from aclrtMalloc,
+ * and a tensor on it. One token with two slots a micro-batch.
  */
 #ifndef AFD_ASCEND_TESTS_WORLD_H
 #define AFD_ASCEND_TESTS_WORLD_H

@@ -2,8 +2,8 @@
 /*
  * The base of the CANN front: codes, types of data, handles. Numbers are those of the public interface.
  *
- * A handle (stream, context, event, tensor, executor, …) is a number in a pointer's clothes: an index and a generation. It
- * is never dereferenced, not even by the runtime, so one that was destroyed is an error code wherever it is used.
+ * A handle (stream, context, event, tensor, executor, …) is a number in a pointer's clothes: an index and a generation.
+ * It is never dereferenced, not even by the runtime, so one that was destroyed is an error code wherever it is used.
  *
  * Threads: every function of the front may be called from any thread, at once with any other.
  */

@@ -2,13 +2,14 @@
 /*
  * The runtime: virtual devices, contexts, streams, events and memory, all of it on the host.
  *
- * A stream runs its tasks in order on a thread of its own; nothing runs on the thread that calls. The null stream is the
- * default stream of the thread's current context. A task that fails leaves its code and its sentence at the stream; the
- * next synchronize of that stream returns the code once, and aclGetRecentErrMsg() then says the sentence. Later tasks run.
+ * A stream runs its tasks in order on a thread of its own; nothing runs on the thread that calls. The null stream is
+ * the default stream of the thread's current context. A task that fails leaves its code and its sentence at the stream;
+ * the next synchronize of that stream returns the code once, and aclGetRecentErrMsg() then says the sentence. Later
+ * tasks run.
  *
  * Destroying a stream runs what can run and ends what waits; so do destroying its context, resetting its device and
- * aclFinalize(). Handles that died this way are errors afterwards. At process exit nothing needs to have been destroyed.
- * fork: a child has no stream threads and must not use the runtime.
+ * aclFinalize(). Handles that died this way are errors afterwards. At process exit nothing needs to have been
+ * destroyed. fork: a child has no stream threads and must not use the runtime.
  */
 #ifndef AFD_ASCEND_ACL_ACL_RT_H
 #define AFD_ASCEND_ACL_ACL_RT_H
@@ -136,9 +137,9 @@ aclError aclrtMemset(void *devPtr, size_t maxCount, int32_t value, size_t count)
 aclError aclrtMemsetAsync(void *devPtr, size_t maxCount, int32_t value, size_t count, aclrtStream stream);
 
 /*
- * Any address may be given for any kind. Copies of whole, aligned 4-byte words up to 64 KiB go from the last word to the
- * first, each an atomic store with release: a run flag, or a desc with its flag in front, may be copied into memory that
- * a running operator looks at.
+ * Any address may be given for any kind. Copies of whole, aligned 4-byte words up to 64 KiB go from the last word to
+ * the first, each an atomic store with release: a run flag, or a desc with its flag in front, may be copied into memory
+ * that a running operator looks at.
  */
 aclError aclrtMemcpy(void *dst, size_t destMax, const void *src, size_t count, aclrtMemcpyKind kind);
 aclError aclrtMemcpyAsync(void *dst, size_t destMax, const void *src, size_t count, aclrtMemcpyKind kind,

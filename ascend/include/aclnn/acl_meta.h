@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What operators take: tensors, arrays, scalars, executors. Descriptions only; the memory that a tensor speaks of belongs to
- * the caller and must stay while an operator uses it. The descriptions themselves may be destroyed after the first phase.
+ * What operators take: tensors, arrays, scalars, executors. Descriptions only; the memory that a tensor speaks of
+ * belongs to the caller and must stay while an operator uses it. The descriptions themselves may be destroyed after the
+ * first phase.
  */
 #ifndef AFD_ASCEND_ACLNN_ACL_META_H
 #define AFD_ASCEND_ACLNN_ACL_META_H
@@ -38,8 +39,8 @@ aclnnStatus aclDestroyIntArray(const aclIntArray *array);
 aclnnStatus aclDestroyScalar(const aclScalar *scalar);
 
 /*
- * An executor is made by a first phase and spent by the second, unless it was made repeatable; then it lives until it is
- * destroyed. One that is never run may be destroyed too.
+ * An executor is made by a first phase and spent by the second, unless it was made repeatable; then it lives until it
+ * is destroyed. One that is never run may be destroyed too.
  */
 aclnnStatus aclSetAclOpExecutorRepeatable(aclOpExecutor *executor);
 aclnnStatus aclDestroyAclOpExecutor(aclOpExecutor *executor);

@@ -8,8 +8,8 @@
  * The first phase returns 161001 for a null pointer (workspaceSize, executor, tensor, in this order), then 161002 for a
  * rank other than 1, an executeMode other than 0, an empty tensor, one that is not contiguous INT8 of at least 1024
  * elements; then 161001 for a tensor without data. On failure it writes nothing. What is wrong in the context itself
- * fails at the stream: its next synchronize returns 507018. A wait past aclrtSetOpExecuteTimeOut() is 507017. A run_flag
- * of 0, before or while it waits, is success with out_num 0.
+ * fails at the stream: its next synchronize returns 507018. A wait past aclrtSetOpExecuteTimeOut() is 507017. A
+ * run_flag of 0, before or while it waits, is success with out_num 0.
  */
 #ifndef AFD_ASCEND_ACLNNOP_ACLNN_FFN_WORKER_SCHEDULER_H
 #define AFD_ASCEND_ACLNNOP_ACLNN_FFN_WORKER_SCHEDULER_H

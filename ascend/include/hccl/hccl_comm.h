@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Registered memory, in the order register, exchange, use, deregister; one registration a communicator. Not there yet. */
+/*
+ * Registered memory, in the order register, exchange, use, deregister; one registration a communicator. Not there yet.
+ */
 #ifndef AFD_ASCEND_HCCL_HCCL_COMM_H
 #define AFD_ASCEND_HCCL_HCCL_COMM_H
 

@@ -2,9 +2,10 @@
 /*
  * Executors: the plan of one operator call, between its two phases.
  *
- * The first phase copies what the call needs into the plan, so that tensors, arrays and names may be destroyed after it. The
- * second phase hands the executor to a stream as a task, and takes the handle away unless the executor is repeatable; the
- * task keeps the executor alive. A second phase that fails before the stream was found leaves the executor as it was.
+ * The first phase copies what the call needs into the plan, so that tensors, arrays and names may be destroyed after
+ * it. The second phase hands the executor to a stream as a task, and takes the handle away unless the executor is
+ * repeatable; the task keeps the executor alive. A second phase that fails before the stream was found leaves the
+ * executor as it was.
  */
 #ifndef AFD_ASCEND_EXECUTOR_EXECUTOR_H
 #define AFD_ASCEND_EXECUTOR_EXECUTOR_H
@@ -27,8 +28,10 @@ typedef struct afd__acl_operator {
     aclError (*run)(const void *plan, const afd__acl_limits *limits);
 } afd__acl_operator;
 
-/* The end of every first phase: a handle for a copy of the plan. AFD__ACLNN_EXECUTOR_NOT_CREATED, and *executor as it was,
- * if there is no room for it. `op` must be static. */
+/*
+ * The end of every first phase: a handle for a copy of the plan. AFD__ACLNN_EXECUTOR_NOT_CREATED, and *executor as it
+ * was, if there is no room for it. `op` must be static.
+ */
 aclnnStatus afd__acl_executor_new(const afd__acl_operator *op, const void *plan, size_t plan_bytes,
                                   aclOpExecutor **executor);
 

@@ -17,8 +17,8 @@ struct afd__acl_context {
 };
 
 /*
- * Guards who belongs to whom: held while a child is made and while a parent's children are looked up, so that no child is
- * born to a parent that is dying. Never held while a stream is waited for.
+ * Guards who belongs to whom: held while a child is made and while a parent's children are looked up, so that no child
+ * is born to a parent that is dying. Never held while a stream is waited for.
  */
 static pthread_mutex_t family_lock = PTHREAD_MUTEX_INITIALIZER;
 

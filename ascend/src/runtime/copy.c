@@ -24,8 +24,8 @@ static bool is_wordwise(const void *dst, const void *src, size_t bytes)
 }
 
 /*
- * Programs clear the run flag, arm a desc or look at results with a copy while an operator runs on that memory. So words go
- * as words, and from the last to the first, because the flag of a desc stands in front of what it announces.
+ * Programs clear the run flag, arm a desc or look at results with a copy while an operator runs on that memory. So
+ * words go as words, and from the last to the first, because the flag of a desc stands in front of what it announces.
  */
 static void copy_words(int32_t *dst, const int32_t *src, size_t word_num)
 {

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Events: marks in streams. Records are numbered as they are enqueued; an event has reached a number when that record, or a
- * later one, was met by its stream. Who waits, waits for a number, so a later record or a reset does not disturb it.
+ * Events: marks in streams. Records are numbered as they are enqueued; an event has reached a number when that record,
+ * or a later one, was met by its stream. Who waits, waits for a number, so a later record or a reset does not disturb
+ * it.
  */
 #ifndef AFD_ASCEND_RUNTIME_EVENT_H
 #define AFD_ASCEND_RUNTIME_EVENT_H

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The sentence of a thread's latest error. Whoever finds an error first says why, with the value and the bound; what a task
- * says is kept at its stream and said again on the thread that synchronizes.
+ * The sentence of a thread's latest error. Whoever finds an error first says why, with the value and the bound; what a
+ * task says is kept at its stream and said again on the thread that synchronizes.
  */
 #ifndef AFD_ASCEND_RUNTIME_MESSAGE_H
 #define AFD_ASCEND_RUNTIME_MESSAGE_H

@@ -4,8 +4,8 @@
  *
  *     enqueue ──> queue ──> run(task, stop) ──> destroy(task) ──> counted as completed
  *
- * A task that can wait looks at the stop word. Closing a stream raises it and lets the queue run out; what can be done is
- * done, what would have to wait ends. Closing by force also drops what is queued.
+ * A task that can wait looks at the stop word. Closing a stream raises it and lets the queue run out; what can be done
+ * is done, what would have to wait ends. Closing by force also drops what is queued.
  */
 #ifndef AFD_ASCEND_RUNTIME_STREAM_H
 #define AFD_ASCEND_RUNTIME_STREAM_H
@@ -21,11 +21,11 @@
 /* The first member of every task. */
 typedef struct afd__acl_task {
     struct afd__acl_task *next;
-    /* On the stream's thread. 0, or a code whose sentence was recorded with afd__acl_fail(). Ends soon after *stop != 0. */
+    /* On the stream's thread. 0, or a code whose sentence was recorded. Ends soon after *stop is no longer 0. */
     aclError (*run)(struct afd__acl_task *task, const int32_t *stop);
     /* Frees the task, whether it ran or was dropped. */
     void (*destroy)(struct afd__acl_task *task);
-    /* Wakes a run() that sleeps, after the stop word was raised; from another thread. NULL for those that never sleep. */
+    /* Wakes a run() that sleeps, after the stop word was raised; from another thread. NULL if it never sleeps. */
     void (*wake)(struct afd__acl_task *task);
 } afd__acl_task;
 
@@ -51,7 +51,10 @@ typedef struct afd__acl_stream {
     char failure_message[AFD__ACL_MESSAGE_BYTES];
 } afd__acl_stream;
 
-/* A stream with its thread, not yet in the table; ends with afd__acl_stream_close() and a release. NULL with a sentence. */
+/*
+ * A stream with its thread, not yet in the table; ends with afd__acl_stream_close() and a release. NULL with a
+ * sentence.
+ */
 afd__acl_stream *afd__acl_stream_new(aclrtContext context, int32_t device);
 
 /* Ends it: every thread that synchronizes with it returns. Once per stream, by whoever took it out of the table. */
@@ -60,7 +63,7 @@ void afd__acl_stream_close(afd__acl_stream *stream, bool by_force);
 /* Hands the task over; it is the stream's in any case. ACL_ERROR_RT_INVALID_HANDLE if the stream is closing. */
 aclError afd__acl_stream_enqueue(afd__acl_stream *stream, afd__acl_task *task);
 
-/* Waits until what is enqueued now is completed; timeout_ms < 0 waits for ever. 0 or ACL_ERROR_RT_STREAM_SYNC_TIMEOUT. */
+/* Waits until what is enqueued now is completed, for ever if timeout_ms < 0. 0 or ACL_ERROR_RT_STREAM_SYNC_TIMEOUT. */
 aclError afd__acl_stream_drain(afd__acl_stream *stream, int32_t timeout_ms);
 
 /* The failure that the stream keeps, with its sentence, and forgets it; 0 if there is none. */

@@ -10,7 +10,8 @@
 #include <stdio.h>
 #include <string.h>
 
-typedef int (*get_workspace_size)(void *tensor, int64_t group_size, int64_t execute_mode, uint64_t *size, void **executor);
+typedef int (*get_workspace_size)(void *tensor, int64_t group_size, int64_t execute_mode, uint64_t *size,
+                                  void **executor);
 typedef int (*launch)(void *workspace, uint64_t size, void *executor, void *stream);
 typedef void *(*create_tensor)(const int64_t *, uint64_t, int, const int64_t *, int64_t, int, const int64_t *, uint64_t,
                                void *);
@@ -58,7 +59,7 @@ int main(int argc, char **argv)
     SYMBOL(runtime, stream_call, "aclrtSynchronizeStream", synchronize)
 
     memcpy(context, counts, sizeof(counts));
-    for (int field = 384; field <= 560; field += 16) { /* address and size of every FFN buffer, polling_index 0 between */
+    for (int field = 384; field <= 560; field += 16) { /* address, size of every FFN buffer */
         if (field != 416 && (field < 424 || field >= 512)) {
             context[field / 8] = (uint64_t)(uintptr_t)buffers;
             context[field / 8 + 1] = sizeof(buffers);

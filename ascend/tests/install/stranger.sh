@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 # Usage: stranger.sh ASCEND_DIR BUILD_DIR CMAKE C_COMPILER CXX_COMPILER
 #
-# Installs the front into a prefix, moves the tree elsewhere, and then is a stranger: with nothing but that tree, outside of
-# this one, builds programs in the ways in which people build them for the original, and runs them.
+# Installs the front into a prefix, moves the tree elsewhere, and then is a stranger: with nothing but that tree,
+# outside of this one, builds programs in the ways in which people build them for the original, and runs them.
 set -eu
 
 ascend_dir=$1

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * An operator sample in C++, as people write them: one device, one stream, a window of two sessions, one call of the
- * scheduler in groups and one in all-sync, the ids printed. It includes only what such programs include; std::unique_ptr,
- * std::chrono and printf come along with the headers.
+ * scheduler in groups and one in all-sync, the ids printed. It includes only what such programs include;
+ * std::unique_ptr, std::chrono and printf come along with the headers.
  */
 #include <iostream>
 #include <vector>
@@ -201,8 +201,9 @@ int Run(aclrtStream stream)
         CHECK_RET(failed == 0, return failed);
         /* The groups took micro-batch 0 of both; all-sync then waits for micro-batch polling_index, set to 1 here. */
         const uint64_t pollingIndex = 1;
-        auto ret = aclrtMemcpy(static_cast<char *>(contextMemory.address) + offsetof(ScheduleContext, ffn.polling_index),
-                               sizeof(pollingIndex), &pollingIndex, sizeof(pollingIndex), ACL_MEMCPY_HOST_TO_DEVICE);
+        char *field = static_cast<char *>(contextMemory.address) + offsetof(ScheduleContext, ffn.polling_index);
+        auto ret = aclrtMemcpy(field, sizeof(pollingIndex), &pollingIndex, sizeof(pollingIndex),
+                               ACL_MEMCPY_HOST_TO_DEVICE);
         CHECK_RET(ret == ACL_SUCCESS, return ret);
     }
     const std::chrono::duration<double> took = std::chrono::steady_clock::now() - begin;

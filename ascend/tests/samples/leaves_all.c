@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Ends in the way that programs end which do not clean up: with memory, tensors, executors, events and streams alive, and
- * with a scheduler task that waits for tokens which never come. `leaves_all error` calls aclFinalize after an error.
+ * Ends in the way that programs end which do not clean up: with memory, tensors, executors, events and streams alive,
+ * and with a scheduler task that waits for tokens which never come. `leaves_all error` calls aclFinalize after an
+ * error.
  */
 #include <stdio.h>
 #include <string.h>

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Sixteen devices in one process, a thread each, in the way of multi-rank samples: the main thread makes devices,
- * contexts and streams, every rank sets its own current and works on its own stream. Every rank plans the scheduler; the
- * odd ones never run it, and leave their executor behind. `ranks N` expects N devices, for a process that has another setting.
+ * contexts and streams, every rank sets its own current and works on its own stream. Every rank plans the scheduler;
+ * the odd ones never run it, and leave their executor behind. `ranks N` expects N devices, for a process that has
+ * another setting.
  */
 #include <cstddef>
 #include <thread>

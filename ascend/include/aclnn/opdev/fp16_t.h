@@ -11,7 +11,9 @@
 
 namespace op {
 
-/* IEEE 754 binary16. From float it rounds to nearest, ties to even; NaN stays NaN; what is too large becomes infinite. */
+/*
+ * IEEE 754 binary16. From float it rounds to nearest, ties to even; NaN stays NaN; what is too large becomes infinite.
+ */
 struct fp16_t {
     uint16_t val;
 

@@ -50,7 +50,7 @@ static void *compose(afd__acl_kind kind, uint32_t generation, uint32_t index)
     bits = bits << KIND_BITS | (uint64_t)kind;
     bits = bits << GENERATION_BITS | generation;
     bits = bits << INDEX_BITS | index;
-    return (void *)(uintptr_t)bits; /* NOLINT: a number in a pointer's clothes is the point */
+    return (void *)(uintptr_t)bits;
 }
 
 static parts decompose(const void *handle)

@@ -19,6 +19,7 @@ static uint32_t op_wait_timeout_s;
 
 static void read_environment(void)
 {
+    /* NOLINTNEXTLINE(concurrency-mt-unsafe): once, and the text is not kept */
     const char *text = getenv(AFD__ACL_DEVICE_NUM_VARIABLE);
     if (text == NULL || *text == '\0') {
         return;

@@ -111,7 +111,9 @@ afd__acl_stream *afd__acl_stream_new(aclrtContext context, int32_t device)
     afd__acl_cond_init(&stream->done);
     int error = start_thread(stream);
     if (error != 0) {
-        afd__acl_say("cannot start the thread of a stream: %s", strerror(error));
+        char reason[96];
+        /* The GNU strerror_r: it returns the text, which need not be in the buffer. */
+        afd__acl_say("cannot start the thread of a stream: %s", strerror_r(error, reason, sizeof(reason)));
         destroy_stream(&stream->object);
         return NULL;
     }

@@ -5,9 +5,6 @@ include(CMakePackageConfigHelpers)
 
 set(afd_package_dir ${CMAKE_INSTALL_LIBDIR}/cmake/libafd)
 
-# The archive contains its objects: who links it must not look for the object library that it was made from.
-set_target_properties(afd_static PROPERTIES INTERFACE_LINK_LIBRARIES "")
-
 install(TARGETS afd afd_static EXPORT libafdTargets
         LIBRARY DESTINATION ${CMAKE_INSTALL_LIBDIR}
         ARCHIVE DESTINATION ${CMAKE_INSTALL_LIBDIR})

@@ -4,15 +4,12 @@
  *
  * A call looks at the window of its context, takes the (session, micro-batch) pairs that are ready, and for the k-th
  * taken writes layer_ids[k], session_ids[k], micro_batch_ids[k] and expert_ids[k][BS][E] into the context's output
- * buffers; entries past the number taken stay as they were. Each desc that was taken is refilled with the sentinel and
- * given back.
+ * buffers; entries past the number taken stay as they were. A desc that was taken is refilled and given back.
  *
  *   all-sync (sync_group_size = S)   waits for every session's desc of micro-batch ffn.polling_index, takes them all in
  *                                    session order, then polling_index = (polling_index + 1) % M.
  *   groups (sync_group_size < S)     waits until a group of that many consecutive sessions has a micro-batch ready in
- * all
- *                                    of them; then takes, for every group in order, its lowest-numbered such
- * micro-batch.
+ *                                    all of them; then takes, for every group in order, its lowest-numbered such one.
  *
  * The typical loop, with every outcome:
  *
@@ -22,8 +19,7 @@
  *         wait.deadline_ns = afd_clock_ns() + 10 * UINT64_C(1000000000);
  *         switch (afd_ffn_schedule(context, &args, &wait, &taken_num, &error)) {
  *         case AFD_OK:          batch(context, taken_num); break;      // taken_num > 0
- *         case AFD_DEADLINE:    report(wait.late, wait.late_num); break; // nothing changed; call again to go on
- * waiting
+ *         case AFD_DEADLINE:    report(wait.late, wait.late_num); break; // nothing changed; call again
  *         case AFD_NOBODY_LIVE: accept_sessions(); break;              // only with a scheduler object
  *         case AFD_STOPPED:     return 0;
  *         default:              return fail(&error);                   // an error: error.message says which and why
@@ -143,6 +139,13 @@ typedef enum afd_session_state {
 
 /* AFD_SESSION_AWAY for a session that is out of range. */
 afd_session_state afd_ffn_scheduler_state(const afd_ffn_scheduler *scheduler, uint32_t session);
+
+/*
+ * How long a live session has delivered nothing, at now_ns on CLOCK_MONOTONIC: since its last take, else since it was
+ * admitted. A deadline of afd_ffn_schedule() reports who holds a call up; in groups, where the others go on, this is
+ * how a caller finds a session that has gone quiet. 0 for one that is not live or out of range.
+ */
+uint64_t afd_ffn_scheduler_silent_ns(const afd_ffn_scheduler *scheduler, uint32_t session, uint64_t now_ns);
 
 #pragma GCC visibility pop
 

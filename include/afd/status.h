@@ -9,7 +9,7 @@
  * window (it cannot be made or used), or the machine (the system refused). Every call that can fail takes an
  * `afd_error *`, which may be NULL; the function that first knows the cause fills it, with the value and the bound.
  *
- * Threads: every function here may be called from any thread at any time.
+ * Threads: every function here may be called from any thread at any time, and in a forked child.
  */
 #ifndef AFD_STATUS_H
 #define AFD_STATUS_H
@@ -38,7 +38,7 @@ extern "C" {
     X(AFD_ERR_NO_MEMORY, -3, "out of memory")                                                      \
     /* The window is lost: it cannot be made, found or believed. */                                \
     X(AFD_ERR_NO_SPACE, -4, "not enough shared memory")                                            \
-    X(AFD_ERR_EXISTS, -5, "the name is in use by a living owner")                                  \
+    X(AFD_ERR_EXISTS, -5, "the name is in use")                                                     \
     X(AFD_ERR_NOT_FOUND, -6, "no window of that name")                                             \
     X(AFD_ERR_BAD_WINDOW, -7, "not a window that this version can use")                            \
     X(AFD_ERR_ACCESS, -8, "access denied")                                                         \

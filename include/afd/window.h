@@ -73,8 +73,7 @@ afd_status afd_ffn_window_measure(const afd_shape *shape, afd_ffn_window_sizes *
 
 /*
  * Makes `memory` (4-byte aligned, `bytes` of it at least window_bytes, owned by the caller) a fresh FFN window: every
- * flag free, every layer_id 0, every expert id AFD_EXPERT_ID_NONE; token data is not touched. Nobody may be using it
- * yet.
+ * flag free, every layer_id 0, every expert id AFD_EXPERT_ID_NONE; token data is not touched. Not for one in use.
  */
 afd_status afd_ffn_window_format(const afd_shape *shape, void *memory, uint64_t bytes, afd_error *error);
 
@@ -153,7 +152,8 @@ void afd_window_describe(const afd_window *window, afd_window_info *info);
 afd_status afd_window_list(void (*each)(void *arg, const afd_window_info *info), void *arg, afd_error *error);
 
 /*
- * Removes the name `name`. AFD_ERR_EXISTS with the owner's pid if the owner lives or cannot be seen, unless `force`.
+ * Removes the name `name`. Unless `force`: AFD_ERR_EXISTS with the owner's pid if the owner lives or cannot be seen,
+ * AFD_ERR_BAD_WINDOW if the name stands for something else than a window.
  * Processes that have the window open keep their mapping.
  */
 afd_status afd_window_remove(const char *name, bool force, afd_error *error);
@@ -171,10 +171,7 @@ afd_ffn_desc *afd_window_desc(const afd_window *window, uint32_t session, uint32
 void *afd_window_token_data(const afd_window *window, uint32_t session, uint32_t micro_batch);
 
 /* expert_ids[BS][E] of a desc: payload, to be written only between is_free and publish. */
-static inline int32_t *afd_ffn_desc_expert_ids(afd_ffn_desc *desc)
-{
-    return (int32_t *)(void *)(desc + 1);
-}
+int32_t *afd_ffn_desc_expert_ids(afd_ffn_desc *desc);
 
 /*
  * Whether the producer may write the desc: its flag is not 1. Acquire: it meets the scheduler's give-back, after which
@@ -191,7 +188,10 @@ void afd_ffn_desc_publish(afd_ffn_desc *desc);
 /* The flag as it is now, for looking (relaxed: it gives no right to read anything else). */
 int32_t afd_ffn_desc_peek_flag(const afd_ffn_desc *desc);
 
-/* The layer_id as it is now, for looking; it may belong to a later round than the flag that was looked at. */
+/*
+ * The layer_id as it is now, for looking; it may belong to a later round than the flag that was looked at. Its producer
+ * writes it with a plain store, so this and the next are for another process's window, or for a producer at rest.
+ */
 int32_t afd_ffn_desc_peek_layer_id(const afd_ffn_desc *desc);
 
 /* One expert id as it is now, index in [0, BS*E), for looking, as above. */

@@ -13,7 +13,7 @@ enum {
     /* Backing off: so many yields before the first sleep, so that a gap of some tens of us is met awake. */
     YIELD_PASS_NUM = 128,
     SLEEP_NS_MIN = 1000, /* the kernel's timer slack makes this about 76 us unless the thread lowered its slack */
-    SLEEP_NS_MAX = 100000
+    SLEEP_NS_MAX = 50000 /* and as much again for the timer slack: 100 us in all */
 };
 
 uint64_t afd_clock_ns(void)
@@ -54,7 +54,20 @@ afd_status afd__wait_check(const afd_wait *wait, afd_error *error)
         return afd__fail(error, AFD_ERR_INVALID, "wait.late", 0, wait->late_capacity,
                          "wait.late is null with wait.late_capacity %u", wait->late_capacity);
     }
+    if (wait->late_entry_bytes != sizeof(afd_late)) {
+        return afd__fail(error, AFD_ERR_INVALID, "wait.late_entry_bytes", wait->late_entry_bytes, sizeof(afd_late),
+                         "wait.late_entry_bytes is %zu, must be %zu: initialise it with AFD_WAIT_INIT",
+                         wait->late_entry_bytes, sizeof(afd_late));
+    }
     return AFD_OK;
+}
+
+static void call_poll(afd_wait *wait)
+{
+    wait->unpolled_pass_num = 0;
+    if (wait->poll != NULL) {
+        wait->poll(wait->poll_arg);
+    }
 }
 
 afd_status afd__waiter_start(afd__waiter *waiter, afd_wait *wait, const int32_t *run_flag, afd_error *error)
@@ -70,6 +83,9 @@ afd_status afd__waiter_start(afd__waiter *waiter, afd_wait *wait, const int32_t 
         }
     }
     waiter->wait->late_num = 0;
+    if (++waiter->wait->unpolled_pass_num >= AFD_WAIT_POLL_PASSES) {
+        call_poll(waiter->wait);
+    }
     return afd__stop_requested(run_flag, waiter->wait->stop) ? AFD_STOPPED : AFD_OK;
 }
 
@@ -108,17 +124,9 @@ static bool idle(afd__waiter *waiter)
     return true;
 }
 
-/* Looks at the clock, if there is a deadline to hold against it. */
-static bool deadline_passed(afd__waiter *waiter)
+static bool deadline_passed(const afd_wait *wait)
 {
-    if (waiter->wait->deadline_ns == 0) {
-        return false;
-    }
-    uint64_t now_ns = afd_clock_ns();
-    if (waiter->began_ns == 0) {
-        waiter->began_ns = now_ns;
-    }
-    return now_ns >= waiter->wait->deadline_ns;
+    return wait->deadline_ns != 0 && afd_clock_ns() >= wait->deadline_ns;
 }
 
 afd_status afd__waiter_idle(afd__waiter *waiter)
@@ -132,12 +140,13 @@ afd_status afd__waiter_idle(afd__waiter *waiter)
     if (waiter->expired) {
         return AFD_DEADLINE;
     }
-    if (wait->poll != NULL) {
-        wait->poll(wait->poll_arg);
+    if (waiter->empty_pass_num == 1 && wait->deadline_ns != 0) {
+        waiter->began_ns = afd_clock_ns();
     }
+    call_poll(wait);
     bool left_core = idle(waiter);
     if (left_core || waiter->empty_pass_num % AFD_WAIT_CLOCK_PASSES == 1) {
-        waiter->expired = deadline_passed(waiter);
+        waiter->expired = deadline_passed(wait);
     }
     return AFD_OK;
 }

@@ -24,7 +24,7 @@ typedef struct afd__waiter {
     const int32_t *run_flag; /* 0 = stop; may be NULL */
     uint64_t empty_pass_num; /* since the start */
     uint32_t sleep_ns;       /* the next sleep of AFD_WAIT_BACKOFF */
-    uint64_t began_ns;       /* with a deadline: when the first empty pass ended, so that not waiting costs no clock */
+    uint64_t began_ns;       /* with a deadline: of the first empty pass, so that who need not wait reads no clock */
     bool expired;            /* the deadline has passed; one more pass is owed */
     afd_wait fallback;
 } afd__waiter;

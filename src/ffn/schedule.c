@@ -11,7 +11,21 @@ typedef struct pass_state {
      * a call waits, so what was seen stays seen. */
     uint32_t first_unseen;
     uint32_t taken_num;
+    uint64_t now_ns; /* when the first session was taken; kept only for a scheduler object */
 } pass_state;
+
+/* The number comes from our own loop: what stands in an output buffer is never an index, for the caller may have laid
+ * its buffers over each other. */
+static void note_taken(const afd__ffn_plan *plan, pass_state *pass, uint32_t session)
+{
+    if (plan->scheduler == NULL) {
+        return;
+    }
+    if (pass->now_ns == 0) {
+        pass->now_ns = afd_clock_ns();
+    }
+    afd__scheduler_note_taken(plan->scheduler, session, pass->now_ns);
+}
 
 static void take(const afd__ffn_plan *plan, pass_state *pass, uint32_t session, uint32_t micro_batch)
 {
@@ -20,6 +34,7 @@ static void take(const afd__ffn_plan *plan, pass_state *pass, uint32_t session, 
                    &plan->expert_ids[row * plan->id_num]);
     plan->session_ids[row] = (int32_t)session;
     plan->micro_batch_ids[row] = (int32_t)micro_batch;
+    note_taken(plan, pass, session);
 }
 
 /* Takes micro_batch of the sessions [first, first + num): of the awaited, who were all seen ready, and of those who are
@@ -119,7 +134,7 @@ static bool nobody_is_there(const afd__ffn_plan *plan)
     return plan->scheduler != NULL && plan->scheduler->live_num == 0 && plan->scheduler->joining_num == 0;
 }
 
-/* Writes down that something was taken: in the context, in the scheduler object and for the caller. */
+/* Writes down what was taken, in the context and for the caller. */
 static void conclude(const afd__ffn_plan *plan, const pass_state *pass, afd_schedule_context *context,
                      uint32_t *taken_num)
 {
@@ -127,15 +142,9 @@ static void conclude(const afd__ffn_plan *plan, const pass_state *pass, afd_sche
     if (taken_num != NULL) {
         *taken_num = pass->taken_num;
     }
-    if (pass->taken_num == 0) {
-        return;
-    }
-    if (plan->group_size == plan->session_num) {
+    if (pass->taken_num > 0 && plan->group_size == plan->session_num) {
         uint32_t next = plan->polling_index + 1;
         context->ffn.polling_index = next < plan->micro_batch_num ? next : 0;
-    }
-    if (plan->scheduler != NULL) {
-        afd__scheduler_note_taken(plan->scheduler, plan->session_ids, pass->taken_num);
     }
 }
 

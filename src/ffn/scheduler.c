@@ -137,14 +137,19 @@ afd_session_state afd_ffn_scheduler_state(const afd_ffn_scheduler *scheduler, ui
     return session < scheduler->session_num ? scheduler->sessions[session].state : AFD_SESSION_AWAY;
 }
 
-void afd__scheduler_note_taken(afd_ffn_scheduler *scheduler, const int32_t *session_ids, uint32_t taken_num)
+uint64_t afd_ffn_scheduler_silent_ns(const afd_ffn_scheduler *scheduler, uint32_t session, uint64_t now_ns)
 {
-    uint64_t now_ns = afd_clock_ns();
-    for (uint32_t k = 0; k < taken_num; k++) {
-        uint32_t session = (uint32_t)session_ids[k];
-        scheduler->sessions[session].heard_ns = now_ns;
-        if (scheduler->sessions[session].state != AFD_SESSION_LIVE) {
-            set_state(scheduler, session, AFD_SESSION_LIVE);
-        }
+    if (afd_ffn_scheduler_state(scheduler, session) != AFD_SESSION_LIVE) {
+        return 0;
+    }
+    uint64_t heard_ns = scheduler->sessions[session].heard_ns;
+    return now_ns > heard_ns ? now_ns - heard_ns : 0;
+}
+
+void afd__scheduler_note_taken(afd_ffn_scheduler *scheduler, uint32_t session, uint64_t now_ns)
+{
+    scheduler->sessions[session].heard_ns = now_ns;
+    if (scheduler->sessions[session].state != AFD_SESSION_LIVE) {
+        set_state(scheduler, session, AFD_SESSION_LIVE);
     }
 }

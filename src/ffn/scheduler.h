@@ -28,7 +28,7 @@ struct afd_ffn_scheduler {
 afd_status afd__scheduler_check(const afd_ffn_scheduler *scheduler, uint32_t session_num, uint32_t micro_batch_num,
                                 afd_error *error);
 
-/* The sessions were just taken: they are live from now on, and heard at this moment. */
-void afd__scheduler_note_taken(afd_ffn_scheduler *scheduler, const int32_t *session_ids, uint32_t taken_num);
+/* The session, in [0, session_num), was just taken: it is live from now on, and heard at now_ns. */
+void afd__scheduler_note_taken(afd_ffn_scheduler *scheduler, uint32_t session, uint64_t now_ns);
 
 #endif

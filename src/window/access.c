@@ -8,7 +8,7 @@
 void afd_window_describe(const afd_window *window, afd_window_info *info)
 {
     *info = window->info;
-    if (window->token_info != window->mapping) { /* shared: the owner may have died since we came */
+    if (afd__window_has_header(window)) { /* the owner may have died since we came */
         info->owner = afd__owner_state(&window->identity);
     }
 }
@@ -56,7 +56,9 @@ afd_status afd_window_bind(afd_window *window, afd_schedule_context *context, af
         { "common.micro_batch_num", context->common.micro_batch_num, shape->micro_batch_num },
         { "common.micro_batch_size", context->common.micro_batch_size, shape->micro_batch_size },
         { "common.selected_expert_num", context->common.selected_expert_num, shape->selected_expert_num },
+        { "common.expert_num", context->common.expert_num, shape->expert_num },
         { "common.attn_to_ffn_token_size", context->common.attn_to_ffn_token_size, shape->attn_to_ffn_token_size },
+        { "common.ffn_to_attn_token_size", context->common.ffn_to_attn_token_size, shape->ffn_to_attn_token_size },
     };
     for (size_t i = 0; i < sizeof(counts) / sizeof(counts[0]); i++) {
         if (counts[i].value != counts[i].expected) {

@@ -2,6 +2,11 @@
 /* The exported twins of the inline hand-over, for producers. */
 #include "window/handover.h"
 
+int32_t *afd_ffn_desc_expert_ids(afd_ffn_desc *desc)
+{
+    return (int32_t *)(void *)(desc + 1);
+}
+
 bool afd_ffn_desc_is_free(const afd_ffn_desc *desc)
 {
     return afd__desc_is_free(desc);

@@ -21,8 +21,7 @@
 #include "base/atomic.h"
 #include "window/desc.h"
 
-/* Producer: may the payload be written? Anything but 1 is free, a corrupt flag too, so that a producer can repair it.
- * */
+/* Producer: may the payload be written? Anything but 1 is free, a corrupt flag too: its producer can repair it. */
 static inline bool afd__desc_is_free(const afd_ffn_desc *desc)
 {
     /* A2, meets R2: without it our writes for the next round could land before the scheduler's last reads of this one,

@@ -31,7 +31,7 @@ AFD_HEADER_AT(owner.boot_id, 128);
 AFD_HEADER_AT(replaced_pid, 168);
 AFD_HEADER_AT(reserved, 172);
 
-static int64_t realtime_ns(void)
+int64_t afd__header_time_ns(void)
 {
     struct timespec now;
     (void)clock_gettime(CLOCK_REALTIME, &now);
@@ -47,7 +47,7 @@ afd_status afd__header_init(afd__window_header *header, const afd_shape *shape, 
     header->kind = AFD_WINDOW_KIND_FFN;
     header->header_bytes = AFD_WINDOW_HEADER_BYTES;
     header->file_bytes = AFD_WINDOW_HEADER_BYTES + sizes->window_bytes;
-    header->created_unix_ns = realtime_ns();
+    header->created_unix_ns = afd__header_time_ns();
     /* The time of creation serves as the generation: it differs from the last one under this name even when nobody
      * remembers that, because the name was removed in between. */
     header->generation = (uint64_t)header->created_unix_ns;
@@ -67,6 +67,16 @@ static afd_status expect(const char *field, uint64_t value, uint64_t expected, a
     return afd__fail(error, AFD_ERR_BAD_WINDOW, field, value, expected,
                      "%s is 0x%" PRIx64 " (%" PRIu64 "), must be 0x%" PRIx64 " (%" PRIu64 ")", field, value, value,
                      expected, expected);
+}
+
+/* Nobody was there before 1970; a reader that takes the difference to now may then do so without a care. */
+static afd_status check_time(int64_t created_unix_ns, afd_error *error)
+{
+    if (created_unix_ns < 0) {
+        return afd__fail(error, AFD_ERR_BAD_WINDOW, "header.created_unix_ns", (uint64_t)created_unix_ns, 0,
+                         "header.created_unix_ns is %" PRId64 ", must not be negative", created_unix_ns);
+    }
+    return AFD_OK;
 }
 
 /* A process id is positive; 0 and -1 would be groups of processes to kill(). */
@@ -115,6 +125,9 @@ afd_status afd__header_check(const afd__window_header *header, uint64_t file_byt
     }
     if (status == AFD_OK) {
         status = check_owner(&header->owner, error);
+    }
+    if (status == AFD_OK) {
+        status = check_time(header->created_unix_ns, error);
     }
     if (status == AFD_OK) {
         status = check_shape(header, sizes, error);

@@ -37,6 +37,9 @@ typedef struct afd__window_header {
     uint8_t reserved[AFD_WINDOW_HEADER_BYTES - 172];
 } afd__window_header;
 
+/* Now on CLOCK_REALTIME, in ns: when a window was created. */
+int64_t afd__header_time_ns(void);
+
 /* Fills a header in for a window of this process. */
 afd_status afd__header_init(afd__window_header *header, const afd_shape *shape, const afd_ffn_window_sizes *sizes,
                             afd_error *error);

@@ -109,6 +109,9 @@ static int write_whole(int fd, const char *bytes, uint64_t byte_num)
     uint64_t written = 0;
     while (written < byte_num) {
         ssize_t step = write(fd, bytes + written, byte_num - written);
+        if (step == 0) {
+            return EIO;
+        }
         if (step < 0 && errno != EINTR) {
             return errno;
         }
@@ -122,7 +125,7 @@ afd_status afd_window_dump(const afd_window *window, const char *path, afd_error
     if (path == NULL) {
         return afd__fail(error, AFD_ERR_INVALID, "path", 0, 0, "path is null");
     }
-    if (window->token_info == (char *)window->mapping) {
+    if (!afd__window_has_header(window)) {
         return afd__fail(error, AFD_ERR_INVALID, "window", 0, 0,
                          "a window in private memory has no header, and so no file format");
     }

@@ -7,11 +7,15 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/file.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/error.h"
+
+enum { LOCK_ATTEMPT_NUM = 2000 }; /* a millisecond apart */
 
 static bool is_name_character(char c)
 {
@@ -129,6 +133,19 @@ afd_status afd__shm_open(const char *path, afd__shm_purpose purpose, afd__shm_fi
     return AFD_OK;
 }
 
+/* Past this limit the kernel would not return an error but send SIGXFSZ. */
+static afd_status check_file_limit(uint64_t bytes, afd_error *error)
+{
+    struct rlimit limit;
+    if (getrlimit(RLIMIT_FSIZE, &limit) == 0 && limit.rlim_cur != RLIM_INFINITY && bytes > limit.rlim_cur) {
+        return afd__fail(error, AFD_ERR_NO_SPACE, "window_bytes", bytes, limit.rlim_cur,
+                         "the window needs a file of %" PRIu64 " bytes, this process may write files of %" PRIu64
+                         " (ulimit -f)",
+                         bytes, (uint64_t)limit.rlim_cur);
+    }
+    return AFD_OK;
+}
+
 /* posix_fallocate, because ftruncate alone succeeds on a full /dev/shm and the first write is then a SIGBUS. */
 static afd_status reserve(int fd, uint64_t bytes, afd_error *error)
 {
@@ -136,6 +153,10 @@ static afd_status reserve(int fd, uint64_t bytes, afd_error *error)
     uint64_t free_bytes = 0;
     if (fstatvfs(fd, &filesystem) == 0) {
         free_bytes = (uint64_t)filesystem.f_bavail * filesystem.f_frsize;
+    }
+    afd_status status = check_file_limit(bytes, error);
+    if (status != AFD_OK) {
+        return status;
     }
     int problem = EFBIG;
     if (bytes <= INT64_MAX) {
@@ -175,41 +196,82 @@ afd_status afd__shm_create(uint64_t bytes, int *fd, afd_error *error)
     return AFD_OK;
 }
 
+afd__shm_identity afd__shm_identify(int fd)
+{
+    struct stat status;
+    if (fstat(fd, &status) != 0) {
+        return (afd__shm_identity){ 0 };
+    }
+    return (afd__shm_identity){ .device = status.st_dev, .inode = status.st_ino };
+}
+
 /* Whether `path` still stands for the open file. */
 static bool is_same_file(const char *path, int fd)
 {
     struct stat by_name;
-    struct stat by_fd;
-    return lstat(path, &by_name) == 0 && fstat(fd, &by_fd) == 0 && by_name.st_dev == by_fd.st_dev &&
-           by_name.st_ino == by_fd.st_ino;
+    afd__shm_identity by_fd = afd__shm_identify(fd);
+    return lstat(path, &by_name) == 0 && by_name.st_dev == by_fd.device && by_name.st_ino == by_fd.inode;
+}
+
+/* Whoever holds the lock holds it for a few system calls; one that keeps it for seconds is stopped or means harm. */
+static afd_status lock_file(int fd, const char *path, afd_error *error)
+{
+    const struct timespec pause = { .tv_nsec = 1000 * 1000 };
+    for (int attempt = 0; attempt < LOCK_ATTEMPT_NUM; attempt++) {
+        if (flock(fd, LOCK_EX | LOCK_NB) == 0) {
+            return AFD_OK;
+        }
+        if (errno != EWOULDBLOCK && errno != EINTR) {
+            return afd__fail_system(error, errno, "name", "lock the window's file");
+        }
+        (void)nanosleep(&pause, NULL);
+    }
+    return afd__fail(error, AFD_ERR_EXISTS, "name", LOCK_ATTEMPT_NUM, LOCK_ATTEMPT_NUM,
+                     "somebody has kept %s locked for more than %d ms", path, LOCK_ATTEMPT_NUM);
+}
+
+/* Opens and locks the file that a name stands for now. AFD_NOT_YET: the name changed meanwhile, look again. */
+static afd_status hold_once(const char *path, afd__shm_holder *holder, afd_error *error)
+{
+    struct stat status;
+    *holder = (afd__shm_holder){ .found = false };
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+    if (fd < 0) {
+        return errno == ENOENT ? AFD_OK : fail_open(errno, path, error);
+    }
+    afd_status result = fstat(fd, &status) == 0 ? AFD_OK : afd__fail_system(error, errno, "path", "look at a file");
+    holder->valid = result == AFD_OK && check_regular(&status, path, NULL) == AFD_OK &&
+                    check_private(&status, path, NULL) == AFD_OK;
+    /* What is not a window of ours is not locked either: its owner could keep the lock for as long as it likes. */
+    if (result == AFD_OK && holder->valid) {
+        result = lock_file(fd, path, error);
+    }
+    if (result == AFD_OK && !is_same_file(path, fd)) {
+        result = AFD_NOT_YET;
+    }
+    if (result != AFD_OK) {
+        (void)close(fd);
+        return result;
+    }
+    holder->found = true;
+    holder->file.fd = fd;
+    return AFD_OK;
 }
 
 afd_status afd__shm_hold(const char *name, afd__shm_holder *holder, afd_error *error)
 {
     char path[AFD_SHM_PATH_BYTES];
-    afd__shm_path(name, path);
-    for (;;) {
-        *holder = (afd__shm_holder){ .found = false };
-        int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
-        if (fd < 0) {
-            return errno == ENOENT ? AFD_OK : fail_open(errno, path, error);
-        }
-        if (flock(fd, LOCK_EX) != 0) {
-            int problem = errno;
-            (void)close(fd);
-            return afd__fail_system(error, problem, "name", "lock the window's file");
-        }
-        if (is_same_file(path, fd)) {
-            holder->found = true;
-            holder->file.fd = fd;
-            break;
-        }
-        (void)close(fd); /* the name was replaced or removed while we waited for the lock */
-    }
     struct stat status;
     afd_ffn_window_sizes sizes;
-    holder->valid = fstat(holder->file.fd, &status) == 0 && check_regular(&status, path, NULL) == AFD_OK &&
-                    check_private(&status, path, NULL) == AFD_OK &&
+    afd_status result;
+    afd__shm_path(name, path);
+    do {
+        result = hold_once(path, holder, error);
+    } while (result == AFD_NOT_YET);
+    if (result != AFD_OK || !holder->found || !holder->valid) {
+        return result;
+    }
+    holder->valid = fstat(holder->file.fd, &status) == 0 &&
                     read_header(holder->file.fd, path, &holder->file.header, NULL) == AFD_OK &&
                     afd__header_check(&holder->file.header, (uint64_t)status.st_size, &sizes, NULL) == AFD_OK;
     if (holder->valid) {
@@ -222,7 +284,9 @@ afd_status afd__shm_hold(const char *name, afd__shm_holder *holder, afd_error *e
 void afd__shm_release(afd__shm_holder *holder)
 {
     if (holder->found) {
-        (void)close(holder->file.fd); /* and with it the lock */
+        /* Unlocked by name: a child that was forked meanwhile has the descriptor too, and would keep the lock. */
+        (void)flock(holder->file.fd, LOCK_UN);
+        (void)close(holder->file.fd);
         holder->found = false;
     }
 }

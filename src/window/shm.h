@@ -56,8 +56,17 @@ typedef struct afd__shm_holder {
     afd__shm_file file;
 } afd__shm_holder;
 
-/* Looks who has the name, and locks it. AFD_OK with found = false if nobody has it. */
+/* Looks who has the name, and locks it. AFD_OK with found = false if nobody has it; AFD_ERR_EXISTS if somebody else has
+ * kept it locked for seconds. */
 afd_status afd__shm_hold(const char *name, afd__shm_holder *holder, afd_error *error);
+
+/* Which file it is, whatever anybody writes into it. */
+typedef struct afd__shm_identity {
+    uint64_t device;
+    uint64_t inode; /* 0 = none */
+} afd__shm_identity;
+
+afd__shm_identity afd__shm_identify(int fd);
 void afd__shm_release(afd__shm_holder *holder);
 
 /*

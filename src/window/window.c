@@ -8,7 +8,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "base/error.h"
@@ -76,12 +75,10 @@ static afd_status fill_private(afd_window *window, const afd_shape *shape, afd_e
     if (status != AFD_OK) {
         return status;
     }
-    struct timespec now;
-    (void)clock_gettime(CLOCK_REALTIME, &now);
     window->token_info = window->mapping;
     info->valid = true;
     info->shape = *shape;
-    info->created_unix_ns = (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
+    info->created_unix_ns = afd__header_time_ns();
     info->generation = (uint64_t)info->created_unix_ns;
     info->owner_pid = (uint32_t)getpid();
     info->owner = AFD_OWNER_ALIVE;
@@ -172,6 +169,7 @@ static afd_status fill_shared(afd_window *window, int fd, const char *name, cons
     if (status == AFD_OK) {
         adopt_header(window, name, &header, sizes);
         window->creator = getpid();
+        window->file = afd__shm_identify(fd);
     }
     return status;
 }
@@ -287,9 +285,11 @@ static void drop_own_name(const afd_window *window)
     if (afd__shm_hold(window->info.name, &holder, NULL) != AFD_OK) {
         return;
     }
-    if (holder.found && holder.valid && holder.file.header.generation == window->info.generation &&
-        holder.file.header.owner.pid == window->info.owner_pid) {
-        (void)afd__shm_drop_name(window->info.name, NULL);
+    if (holder.found) {
+        afd__shm_identity found = afd__shm_identify(holder.file.fd);
+        if (found.device == window->file.device && found.inode == window->file.inode) {
+            (void)afd__shm_drop_name(window->info.name, NULL);
+        }
     }
     afd__shm_release(&holder);
 }

@@ -9,6 +9,7 @@
 
 #include "afd/window.h"
 #include "window/owner.h"
+#include "window/shm.h"
 
 struct afd_window {
     void *mapping;          /* header (shared memory only) and window */
@@ -16,8 +17,15 @@ struct afd_window {
     char *token_info;       /* where the window starts in the mapping */
     bool writable;
     pid_t creator;          /* the process that made it, which alone removes the name; 0 if it was joined */
+    afd__shm_identity file; /* of the creator: which file is ours to remove, whatever a peer has written into it */
     afd_window_info info;   /* from our checked copy of the header, never from the mapping; all but `owner` is fixed */
     afd__owner identity;    /* whom to look for when asked whether the owner lives; unused in private memory */
 };
+
+/* Whether it is shared memory or a dump, with our header in front; private memory has none. */
+static inline bool afd__window_has_header(const afd_window *window)
+{
+    return window->token_info != (const char *)window->mapping;
+}
 
 #endif

@@ -10,7 +10,7 @@
 #include "afd/wait.h"
 #include "cmocka_headers.h"
 
-enum { PASS_NUM = 1000, SLEEP_NS_MAX = 100000 };
+enum { PASS_NUM = 1000, SLEEP_NS_MAX = 50000 };
 
 static struct {
     uint32_t yield_num;

@@ -417,9 +417,48 @@ static void a_fair_choice_skips_what_is_not_ready_and_goes_on_after_what_it_took
     end_service(&t);
 }
 
+static void a_session_is_silent_since_its_last_take_or_its_admission(void **state)
+{
+    (void)state;
+    served t = serve(2, 1, 1, false, true);
+    const uint64_t hour_ns = UINT64_C(3600) * 1000000000;
+    uint64_t later_ns = afd_clock_ns() + hour_ns;
+    assert_int_equal(afd_ffn_scheduler_silent_ns(t.scheduler, 0, later_ns), 0); /* away */
+    admit(&t, 0);
+    assert_int_equal(afd_ffn_scheduler_silent_ns(t.scheduler, 0, later_ns), 0); /* joining: nobody waits for it */
+    arm(&t, 0, 0);
+    uint64_t before_ns = afd_clock_ns();
+    assert_int_equal(poll_once(&t), AFD_OK);
+    uint64_t after_ns = afd_clock_ns();
+    uint64_t silent_ns = afd_ffn_scheduler_silent_ns(t.scheduler, 0, later_ns);
+    assert_true(silent_ns >= later_ns - after_ns);
+    assert_true(silent_ns <= later_ns - before_ns);
+    assert_int_equal(afd_ffn_scheduler_silent_ns(t.scheduler, 0, 1), 0); /* a time before its take */
+    assert_int_equal(afd_ffn_scheduler_silent_ns(t.scheduler, 2, later_ns), 0); /* out of range */
+    end_service(&t);
+}
+
+/* Outputs laid over each other are the caller's loss, and must not become an index of ours. */
+static void outputs_that_lie_over_each_other_harm_nobody_else(void **state)
+{
+    (void)state;
+    enum { MICRO_BATCHES = 4096 };
+    served t = serve(1, MICRO_BATCHES, 1, false, false);
+    afd_schedule_context *context = t.world->context;
+    context->ffn.micro_batch_ids_buf = context->ffn.session_ids_buf;
+    context->ffn.polling_index = MICRO_BATCHES - 1;
+    arm(&t, 0, MICRO_BATCHES - 1);
+    assert_int_equal(poll_once(&t), AFD_OK);
+    assert_int_equal(context->ffn.out_num, 1);
+    assert_int_equal(afd_ffn_scheduler_state(t.scheduler, 0), AFD_SESSION_LIVE);
+    end_service(&t);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_session_is_silent_since_its_last_take_or_its_admission),
+        cmocka_unit_test(outputs_that_lie_over_each_other_harm_nobody_else),
         cmocka_unit_test(the_object_is_at_most_64_bytes_a_session_and_micro_batch),
         cmocka_unit_test(making_one_writes_nothing_past_its_footprint),
         cmocka_unit_test(what_cannot_be_made_is_refused_and_writes_nothing),

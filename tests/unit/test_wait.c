@@ -296,9 +296,29 @@ static void the_clock_is_the_monotonic_one(void **state)
     assert_true(now_ns <= (uint64_t)after.tv_sec * UINT64_C(1000000000) + (uint64_t)after.tv_nsec);
 }
 
+static void count_alone(void *arg)
+{
+    ((story *)arg)->poll_num++;
+}
+
+static void poll_is_called_where_there_is_always_something_to_find(void **state)
+{
+    (void)state;
+    story told = { 0 };
+    afd_wait wait = AFD_WAIT_INIT(AFD_WAIT_YIELD);
+    wait.poll = count_alone;
+    wait.poll_arg = &told;
+    for (uint32_t call = 1; call <= 10 * AFD_WAIT_POLL_PASSES; call++) {
+        assert_int_equal(afd_wait_until(&wait, look_and_find, &told, NULL), AFD_OK);
+        assert_int_equal(told.poll_num, call / AFD_WAIT_POLL_PASSES);
+    }
+    assert_int_equal(wait.empty_pass_num, 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(poll_is_called_where_there_is_always_something_to_find),
         cmocka_unit_test(what_is_there_at_once_needs_no_poll),
         cmocka_unit_test(poll_is_called_on_every_empty_pass_and_looked_at_after),
         cmocka_unit_test(empty_passes_are_added_up_over_calls),

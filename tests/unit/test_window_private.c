@@ -249,12 +249,14 @@ static void binding_refuses_a_context_with_other_counts(void **state)
 {
     (void)state;
     const char *fields[] = { "common.session_num", "common.micro_batch_num", "common.micro_batch_size",
-                             "common.selected_expert_num", "common.attn_to_ffn_token_size" };
+                             "common.selected_expert_num", "common.expert_num", "common.attn_to_ffn_token_size",
+                             "common.ffn_to_attn_token_size" };
     afd_window *window = create(&example);
-    for (int i = 0; i < 5; i++) {
+    for (int i = 0; i < 7; i++) {
         afd_shape shape = example;
         uint32_t *counts[] = { &shape.session_num, &shape.micro_batch_num, &shape.micro_batch_size,
-                               &shape.selected_expert_num, &shape.attn_to_ffn_token_size };
+                               &shape.selected_expert_num, &shape.expert_num, &shape.attn_to_ffn_token_size,
+                               &shape.ffn_to_attn_token_size };
         afd_schedule_context *context = NULL;
         afd_error error;
         uint32_t right = *counts[i];

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -325,9 +326,56 @@ static void a_dump_can_be_opened_and_holds_what_the_window_held(void **state)
     (void)rmdir(folder);
 }
 
+static void a_name_that_somebody_keeps_locked_is_refused_and_not_waited_for(void **state)
+{
+    (void)state;
+    const char *name = name_of("locked");
+    (void)make_dead_window(name);
+    int fd = open(file_of(name), O_RDONLY | O_CLOEXEC);
+    assert_true(fd >= 0);
+    assert_int_equal(flock(fd, LOCK_EX), 0);
+    afd_window *window = NULL;
+    afd_error error;
+    assert_int_equal(afd_ffn_window_create_shared(name, &small_shape, &window, &error), AFD_ERR_EXISTS);
+    assert_non_null(strstr(error.message, "locked"));
+    assert_null(window);
+    (void)close(fd);
+    window = create_window(name);
+    afd_window_close(window);
+    assert_false(name_exists(name));
+}
+
+static void an_owner_removes_its_name_whatever_a_peer_wrote_into_the_header(void **state)
+{
+    (void)state;
+    const char *name = name_of("scribbled");
+    afd_window *window = create_window(name);
+    unsigned char junk[4096];
+    memset(junk, 0x5A, sizeof(junk));
+    patch_file(name, 0, junk, sizeof(junk));
+    afd_window_close(window);
+    assert_false(name_exists(name));
+}
+
+static void an_owner_leaves_a_name_that_is_another_windows_by_now(void **state)
+{
+    (void)state;
+    const char *name = name_of("forced");
+    afd_window *first = create_window(name);
+    assert_int_equal(afd_window_remove(name, true, NULL), AFD_OK);
+    afd_window *second = create_window(name);
+    afd_window_close(first);
+    assert_true(name_exists(name));
+    afd_window_close(second);
+    assert_false(name_exists(name));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_name_that_somebody_keeps_locked_is_refused_and_not_waited_for),
+        cmocka_unit_test(an_owner_removes_its_name_whatever_a_peer_wrote_into_the_header),
+        cmocka_unit_test(an_owner_leaves_a_name_that_is_another_windows_by_now),
         cmocka_unit_test(names_are_checked_character_by_character),
         cmocka_unit_test(bad_names_are_refused_by_every_call),
         cmocka_unit_test(the_longest_name_works),

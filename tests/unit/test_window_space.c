@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/mount.h>
+#include <sys/resource.h>
 #include <sys/statvfs.h>
 #include <unistd.h>
 
@@ -134,6 +135,24 @@ static void every_byte_of_a_window_that_was_made_can_be_written(void **state)
     assert_int_equal(count_files(), 0);
 }
 
+static void a_window_beyond_the_limit_on_files_is_an_error_and_not_a_signal(void **state)
+{
+    (void)state;
+    struct rlimit before;
+    assert_int_equal(getrlimit(RLIMIT_FSIZE, &before), 0);
+    struct rlimit small = { .rlim_cur = 4096, .rlim_max = before.rlim_max };
+    afd_window *window = NULL;
+    afd_error error;
+    assert_int_equal(setrlimit(RLIMIT_FSIZE, &small), 0);
+    afd_status status = afd_ffn_window_create_shared("limit", &small_shape, &window, &error);
+    assert_int_equal(setrlimit(RLIMIT_FSIZE, &before), 0);
+    assert_int_equal(status, AFD_ERR_NO_SPACE);
+    assert_int_equal(error.bound, 4096);
+    assert_non_null(strstr(error.message, "ulimit"));
+    assert_null(window);
+    assert_int_equal(count_files(), 0);
+}
+
 int main(void)
 {
     if (make_small_shm() != 0) {
@@ -141,6 +160,7 @@ int main(void)
         return SKIPPED;
     }
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_window_beyond_the_limit_on_files_is_an_error_and_not_a_signal),
         cmocka_unit_test(too_large_a_window_names_the_bytes_needed_and_free_and_leaves_nothing),
         cmocka_unit_test(a_size_beyond_what_a_file_can_have_is_no_space_either),
         cmocka_unit_test(every_byte_of_a_window_that_was_made_can_be_written),

@@ -18,6 +18,7 @@ typedef struct attention_worker {
 static bool everybody_joined(void *arg)
 {
     const run_ledger *ledger = arg;
+    /* A, meets the R in await_crew_and_schedule(): everybody has the window open. */
     return atomic_load_explicit(ledger->go, memory_order_acquire);
 }
 
@@ -134,6 +135,7 @@ bool run_attention(const run_job *job, afd_window *window, uint32_t session)
 {
     attention_worker worker = { .job = job, .window = window, .session = session };
     run_ledger ledger = job->ledger;
+    /* R, meets the A in run_crew_has_joined(). */
     atomic_store_explicit(&ledger.progress[session].joined, true, memory_order_release);
     return wait_until(&worker, everybody_joined, &ledger) && send_all(&worker) && await_last_answers(&worker);
 }

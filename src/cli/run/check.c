@@ -24,14 +24,17 @@ void run_checker_create(run_checker *checker, const run_job *job)
     size_t expert_num = (size_t)job->options.layer_num * job->shape.expert_num;
     *checker = (run_checker){ .job = job };
     checker->seen_rounds = afd_cli_alloc(slot_num, sizeof(uint64_t));
+    checker->session_taken_num = afd_cli_alloc(job->shape.session_num, sizeof(uint64_t));
     checker->expert_loads = afd_cli_alloc(expert_num, sizeof(uint64_t));
 }
 
 void run_checker_destroy(run_checker *checker)
 {
     free(checker->seen_rounds);
+    free(checker->session_taken_num);
     free(checker->expert_loads);
     checker->seen_rounds = NULL;
+    checker->session_taken_num = NULL;
     checker->expert_loads = NULL;
 }
 
@@ -145,6 +148,7 @@ void run_check_taken(run_checker *checker, const afd_schedule_context *context, 
             check_ids(checker, &row);
             check_stamps(checker, &row);
             checker->session_num++;
+            checker->session_taken_num[row.session]++;
         }
     }
     if (checker->wrong_num > wrong_before) {

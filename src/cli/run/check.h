@@ -16,6 +16,7 @@ enum { RUN_MISMATCH_BYTES = 256 };
 typedef struct run_checker {
     const run_job *job;
     uint64_t *seen_rounds;     /* [S][M]: rounds that came out so far */
+    uint64_t *session_taken_num; /* [S]: micro-batches that came out of each session */
     uint64_t *expert_loads;    /* [layer][expert]: how often each was chosen */
     uint64_t session_num;      /* (session, micro-batch) pairs that came out */
     uint64_t id_num;           /* expert ids that were compared, empty slots too */

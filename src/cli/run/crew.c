@@ -78,6 +78,7 @@ bool run_crew_has_joined(const run_crew *crew)
 {
     const run_ledger *ledger = &crew->job->ledger;
     for (uint32_t s = 0; s < ledger->session_num; s++) {
+        /* A, meets the R in run_attention(): it has the window open, and may be sent on. */
         if (!atomic_load_explicit(&ledger->progress[s].joined, memory_order_acquire)) {
             return false;
         }
@@ -110,7 +111,7 @@ static void note_death(run_crew *crew, const run_member *member, pid_t pid, int 
     const run_progress *progress = &crew->job->ledger.progress[member->session];
     uint64_t sent_num = atomic_load_explicit(&progress->sent_num, memory_order_acquire);
     char how[64];
-    if (crew->somebody_died) {
+    if (crew->somebody_died || crew->is_ending) {
         return;
     }
     crew->somebody_died = true;
@@ -163,9 +164,9 @@ static bool has_processes(const run_crew *crew)
 static void end_processes(run_crew *crew)
 {
     const struct timespec pause = { .tv_nsec = 1000 * 1000 };
-    run_crew ended = *crew; /* whoever ends from here on ends because it was asked to */
-    for (int waited_ms = 0; has_processes(&ended) && waited_ms < 2000; waited_ms++) {
-        (void)run_crew_has_lost_somebody(&ended);
+    crew->is_ending = true;
+    for (int waited_ms = 0; has_processes(crew) && waited_ms < 2000; waited_ms++) {
+        (void)run_crew_has_lost_somebody(crew);
         (void)nanosleep(&pause, NULL);
     }
     for (uint32_t s = 0; s < crew->job->shape.session_num; s++) {

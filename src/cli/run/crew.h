@@ -26,6 +26,7 @@ typedef struct run_member {
 typedef struct run_crew {
     const run_job *job;
     run_member *members;      /* [session_num] */
+    bool is_ending;           /* whoever ends from here on ends because it was asked to */
     bool somebody_died;
     char death[RUN_DEATH_BYTES]; /* who died first, of what, and what it had sent last */
 } run_crew;

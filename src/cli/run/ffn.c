@@ -9,7 +9,10 @@
 #include "run/progress.h"
 #include "run/signals.h"
 
-enum { LATE_MAX = 8 }; /* named in one report; the rest is counted */
+enum {
+    LATE_MAX = 8, /* named in one report; the rest is counted */
+    WHO_BYTES = 48
+};
 
 typedef struct ffn_worker {
     const run_job *job;
@@ -21,15 +24,22 @@ typedef struct ffn_worker {
     afd_ffn_schedule_args args;
     afd_wait wait;
     afd_late late[LATE_MAX];
+    uint64_t next_silence_look_ns;
     run_progress_bar bar;
 } ffn_worker;
+
+static void look_for_deaths(const ffn_worker *worker)
+{
+    if (run_crew_has_lost_somebody(worker->crew)) {
+        afd_stop_raise(worker->job->ledger.stop);
+    }
+}
 
 /* The scheduler's poll: a worker that died ends the wait for it. */
 static void watch_crew(void *arg)
 {
-    ffn_worker *worker = arg;
-    if (run_signals_child_event() && run_crew_has_lost_somebody(worker->crew)) {
-        afd_stop_raise(worker->job->ledger.stop);
+    if (run_signals_child_event()) {
+        look_for_deaths(arg);
     }
 }
 
@@ -70,7 +80,7 @@ static void report_late(const ffn_worker *worker)
 {
     for (uint32_t i = 0; i < worker->wait.late_num && i < LATE_MAX; i++) {
         const afd_late *late = &worker->late[i];
-        char who[48];
+        char who[WHO_BYTES];
         double silent_s = (double)late->silent_ns / 1e9;
         run_crew_name(worker->crew, late->session, who, sizeof(who));
         if (late->micro_batch == AFD_MICRO_BATCH_ANY) {
@@ -85,10 +95,43 @@ static void report_late(const ffn_worker *worker)
     }
 }
 
+/* In groups nobody waits for a session that has gone quiet, so no deadline names it: look, once a deadline's time. */
+static void report_silent(ffn_worker *worker, uint64_t now_ns)
+{
+    const run_job *job = worker->job;
+    uint64_t expected_num = job->rounds_per_micro_batch * job->shape.micro_batch_num;
+    if (now_ns < worker->next_silence_look_ns) {
+        return;
+    }
+    worker->next_silence_look_ns = now_ns + job->options.deadline_ns;
+    for (uint32_t s = 0; s < job->shape.session_num; s++) {
+        uint64_t silent_ns = afd_ffn_scheduler_silent_ns(worker->scheduler, s, now_ns);
+        if (worker->checker->session_taken_num[s] < expected_num && silent_ns > job->options.deadline_ns) {
+            char who[WHO_BYTES];
+            run_crew_name(worker->crew, s, who, sizeof(who));
+            worker->result->deadline_num++;
+            afd_cli_note("run", "late: %s was silent for %.1f s, while others go on", who, (double)silent_ns / 1e9);
+        }
+    }
+}
+
 /* Whose stop it was. A person's comes first: workers then end because of it. */
 static run_end why_stopped(void)
 {
     return run_signals_interrupted() ? RUN_END_INTERRUPTED : RUN_END_WORKER_DIED;
+}
+
+/* What a call took; true if it was right. */
+static bool check_taken(ffn_worker *worker, uint32_t taken_num)
+{
+    uint64_t now_ns = afd_clock_ns();
+    run_check_taken(worker->checker, worker->context, taken_num, now_ns);
+    if (worker->checker->wrong_num > 0) {
+        worker->result->end = RUN_END_WRONG_IDS;
+        return false;
+    }
+    report_silent(worker, now_ns);
+    return true;
 }
 
 /* One call; true if the run goes on. */
@@ -100,15 +143,11 @@ static bool schedule_once(ffn_worker *worker)
     switch (afd_ffn_schedule(worker->context, &worker->args, &worker->wait, &taken_num, &error)) {
     case AFD_OK:
         worker->result->call_num++;
-        run_check_taken(worker->checker, worker->context, taken_num, afd_clock_ns());
-        if (worker->checker->wrong_num > 0) {
-            worker->result->end = RUN_END_WRONG_IDS;
-            return false;
-        }
-        return true;
+        return check_taken(worker, taken_num);
     case AFD_DEADLINE:
         worker->result->deadline_num++;
         report_late(worker);
+        look_for_deaths(worker); /* whether a signal told of one or not */
         return true;
     case AFD_STOPPED:
         worker->result->end = why_stopped();
@@ -127,7 +166,6 @@ static void schedule_all(ffn_worker *worker)
         if (!schedule_once(worker)) {
             return;
         }
-        watch_crew(worker); /* when there is always something ready, the wait never polls */
         run_progress_bar_show(&worker->bar, worker->checker->session_num, total);
     }
     worker->result->end = RUN_END_ALL_RIGHT;
@@ -141,6 +179,8 @@ static void await_crew_and_schedule(ffn_worker *worker)
     }
     worker->wait.empty_pass_num = 0; /* those of the start do not count */
     uint64_t began_ns = afd_clock_ns();
+    worker->next_silence_look_ns = began_ns + worker->job->options.deadline_ns;
+    /* R, meets the A in everybody_joined(). */
     atomic_store_explicit(worker->job->ledger.go, true, memory_order_release);
     schedule_all(worker);
     worker->result->duration_ns = afd_clock_ns() - began_ns;

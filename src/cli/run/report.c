@@ -125,28 +125,28 @@ static json_t *json_configuration(const run_job *job)
 {
     const run_options *options = &job->options;
     json_t *object = json_object();
-    (void)json_object_set_new(object, "model", afd_cli_json_text(options->model->name));
-    (void)json_object_set_new(object, "layers", json_integer(options->layer_num));
-    (void)json_object_set_new(object, "attention", json_integer(options->attention_num));
-    (void)json_object_set_new(object, "micro_batches", json_integer(options->micro_batch_num));
-    (void)json_object_set_new(object, "batch", json_integer(options->batch_size));
-    (void)json_object_set_new(object, "slots", json_integer(job->shape.selected_expert_num));
-    (void)json_object_set_new(object, "experts", json_integer(job->shape.expert_num));
-    (void)json_object_set_new(object, "steps", afd_cli_json_u64(options->step_num));
-    (void)json_object_set_new(object, "sync_group", json_integer(options->sync_group_size));
-    (void)json_object_set_new(object, "fair", json_boolean(options->fair));
-    (void)json_object_set_new(object, "threads", json_boolean(options->threads));
-    (void)json_object_set_new(object, "seed", afd_cli_json_u64(options->seed));
+    afd_cli_json_set(object, "model", afd_cli_json_text(options->model->name));
+    afd_cli_json_set(object, "layers", json_integer(options->layer_num));
+    afd_cli_json_set(object, "attention", json_integer(options->attention_num));
+    afd_cli_json_set(object, "micro_batches", json_integer(options->micro_batch_num));
+    afd_cli_json_set(object, "batch", json_integer(options->batch_size));
+    afd_cli_json_set(object, "slots", json_integer(job->shape.selected_expert_num));
+    afd_cli_json_set(object, "experts", json_integer(job->shape.expert_num));
+    afd_cli_json_set(object, "steps", afd_cli_json_u64(options->step_num));
+    afd_cli_json_set(object, "sync_group", json_integer(options->sync_group_size));
+    afd_cli_json_set(object, "fair", json_boolean(options->fair));
+    afd_cli_json_set(object, "threads", json_boolean(options->threads));
+    afd_cli_json_set(object, "seed", afd_cli_json_u64(options->seed));
     return object;
 }
 
 static json_t *json_latency(const figures *worked)
 {
     json_t *object = json_object();
-    (void)json_object_set_new(object, "p50", afd_cli_json_u64(worked->p50_ns));
-    (void)json_object_set_new(object, "p90", afd_cli_json_u64(worked->p90_ns));
-    (void)json_object_set_new(object, "p99", afd_cli_json_u64(worked->p99_ns));
-    (void)json_object_set_new(object, "max", afd_cli_json_u64(worked->max_ns));
+    afd_cli_json_set(object, "p50", afd_cli_json_u64(worked->p50_ns));
+    afd_cli_json_set(object, "p90", afd_cli_json_u64(worked->p90_ns));
+    afd_cli_json_set(object, "p99", afd_cli_json_u64(worked->p99_ns));
+    afd_cli_json_set(object, "max", afd_cli_json_u64(worked->max_ns));
     return object;
 }
 
@@ -154,26 +154,26 @@ static void print_json(const run_job *job, const run_crew *crew, const run_check
 {
     figures worked = work_out(job, checker, result);
     json_t *object = json_object();
-    (void)json_object_set_new(object, "verdict", afd_cli_json_text(verdict_word(result->end)));
+    afd_cli_json_set(object, "verdict", afd_cli_json_text(verdict_word(result->end)));
     if (result->end == RUN_END_WRONG_IDS) {
-        (void)json_object_set_new(object, "first_mismatch", afd_cli_json_text(checker->first_mismatch));
+        afd_cli_json_set(object, "first_mismatch", afd_cli_json_text(checker->first_mismatch));
     }
     if (result->end == RUN_END_WORKER_DIED) {
-        (void)json_object_set_new(object, "death", afd_cli_json_text(crew->death));
+        afd_cli_json_set(object, "death", afd_cli_json_text(crew->death));
     }
-    (void)json_object_set_new(object, "configuration", json_configuration(job));
-    (void)json_object_set_new(object, "seconds", json_real(worked.seconds));
-    (void)json_object_set_new(object, "calls", afd_cli_json_u64(result->call_num));
-    (void)json_object_set_new(object, "sessions_taken", afd_cli_json_u64(checker->session_num));
-    (void)json_object_set_new(object, "sessions_expected", afd_cli_json_u64(run_job_total(job)));
-    (void)json_object_set_new(object, "expert_ids_checked", afd_cli_json_u64(checker->id_num));
-    (void)json_object_set_new(object, "differences", afd_cli_json_u64(checker->wrong_num));
-    (void)json_object_set_new(object, "token_info_bytes", afd_cli_json_u64(worked.token_info_bytes));
-    (void)json_object_set_new(object, "token_info_bytes_per_second", json_real(worked.bytes_per_second));
-    (void)json_object_set_new(object, "flag_to_return_ns", json_latency(&worked));
-    (void)json_object_set_new(object, "empty_passes", afd_cli_json_u64(result->empty_pass_num));
-    (void)json_object_set_new(object, "late_reports", afd_cli_json_u64(result->deadline_num));
-    (void)json_object_set_new(object, "expert_load_max_to_mean", json_real(worked.load_skew));
+    afd_cli_json_set(object, "configuration", json_configuration(job));
+    afd_cli_json_set(object, "seconds", json_real(worked.seconds));
+    afd_cli_json_set(object, "calls", afd_cli_json_u64(result->call_num));
+    afd_cli_json_set(object, "sessions_taken", afd_cli_json_u64(checker->session_num));
+    afd_cli_json_set(object, "sessions_expected", afd_cli_json_u64(run_job_total(job)));
+    afd_cli_json_set(object, "expert_ids_checked", afd_cli_json_u64(checker->id_num));
+    afd_cli_json_set(object, "differences", afd_cli_json_u64(checker->wrong_num));
+    afd_cli_json_set(object, "token_info_bytes", afd_cli_json_u64(worked.token_info_bytes));
+    afd_cli_json_set(object, "token_info_bytes_per_second", json_real(worked.bytes_per_second));
+    afd_cli_json_set(object, "flag_to_return_ns", json_latency(&worked));
+    afd_cli_json_set(object, "empty_passes", afd_cli_json_u64(result->empty_pass_num));
+    afd_cli_json_set(object, "late_reports", afd_cli_json_u64(result->deadline_num));
+    afd_cli_json_set(object, "expert_load_max_to_mean", json_real(worked.load_skew));
     (void)afd_cli_print_json(object);
 }
 

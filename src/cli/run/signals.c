@@ -23,6 +23,13 @@ static void on_child(int signal_number)
     child_event = 1;
 }
 
+/* Whether the signal was ignored when we were started, as nohup does: then that is what was meant. */
+static bool is_ignored(int signal_number)
+{
+    struct sigaction action;
+    return sigaction(signal_number, NULL, &action) == 0 && action.sa_handler == SIG_IGN;
+}
+
 static void handle(int signal_number, void (*handler)(int), int flags)
 {
     struct sigaction action = { .sa_handler = handler, .sa_flags = flags };
@@ -33,10 +40,18 @@ static void handle(int signal_number, void (*handler)(int), int flags)
 void run_signals_catch(int32_t *stop)
 {
     stop_word = stop;
-    handle(SIGINT, on_end, (int)SA_RESETHAND);
-    handle(SIGTERM, on_end, (int)SA_RESETHAND);
-    handle(SIGHUP, on_end, (int)SA_RESETHAND);
+    static const int ending[] = { SIGINT, SIGTERM, SIGHUP };
+    sigset_t wanted;
+    (void)sigemptyset(&wanted);
+    (void)sigaddset(&wanted, SIGCHLD);
     handle(SIGCHLD, on_child, SA_RESTART);
+    for (size_t i = 0; i < sizeof(ending) / sizeof(ending[0]); i++) {
+        if (!is_ignored(ending[i])) {
+            handle(ending[i], on_end, (int)SA_RESETHAND);
+            (void)sigaddset(&wanted, ending[i]);
+        }
+    }
+    (void)sigprocmask(SIG_UNBLOCK, &wanted, NULL); /* a mask is inherited, and one without SIGCHLD hides every death */
 }
 
 void run_signals_as_child(void)
@@ -54,7 +69,9 @@ bool run_signals_interrupted(void)
 
 bool run_signals_child_event(void)
 {
-    bool event = child_event != 0;
+    if (child_event == 0) {
+        return false; /* and nothing is stored: that could erase an event that came after the look */
+    }
     child_event = 0;
-    return event;
+    return true;
 }

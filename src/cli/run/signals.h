@@ -6,12 +6,13 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-/* From now on SIGINT, SIGTERM and SIGHUP raise `stop`, each once: the second time it ends the program as usual. SIGCHLD
- * is remembered. */
+/*
+ * From now on SIGINT, SIGTERM and SIGHUP raise `stop`, each once: the second time it ends the program as usual. One
+ * that was ignored when we were started, as nohup does, stays ignored. SIGCHLD is remembered.
+ */
 void run_signals_catch(int32_t *stop);
 
-/* In a forked worker: leaves SIGINT and SIGHUP, which a terminal sends to everybody, to the parent; the rest as usual.
- * */
+/* In a forked worker: leaves SIGINT and SIGHUP, which a terminal sends to everybody, to the parent. */
 void run_signals_as_child(void);
 
 /* Whether a signal asked the run to end. */

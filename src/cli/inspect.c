@@ -51,6 +51,25 @@ static void drop_session_ids(afd_cli_ids *ids, uint32_t micro_batch_num)
     free(ids);
 }
 
+static int refuse_size(const inspect_request *request, const afd_shape *shape)
+{
+    if (afd_cli_sample_desc_num(shape) > AFD_CLI_DESC_NUM_MAX) {
+        afd_cli_note("inspect",
+                     "%s has %" PRIu32 " sessions x %" PRIu32 " micro-batches, inspect shows at most %d descs",
+                     request->word, shape->session_num, shape->micro_batch_num, AFD_CLI_DESC_NUM_MAX);
+        return AFD_EXIT_REFUSED;
+    }
+    if (request->session != NULL && afd_cli_sample_id_num(shape) > AFD_CLI_ID_NUM_MAX) {
+        afd_cli_note("inspect",
+                     "a session of %s has %" PRIu32 " micro-batches x %" PRIu32 " tokens x %" PRIu32
+                     " slots, inspect shows at most %d expert ids",
+                     request->word, shape->micro_batch_num, shape->micro_batch_size, shape->selected_expert_num,
+                     AFD_CLI_ID_NUM_MAX);
+        return AFD_EXIT_REFUSED;
+    }
+    return AFD_EXIT_DONE;
+}
+
 static int inspect_window(const inspect_request *request, const afd_cli_source *source)
 {
     const afd_shape *shape = &source->info.shape;
@@ -58,6 +77,10 @@ static int inspect_window(const inspect_request *request, const afd_cli_source *
     if (request->session != NULL && !afd_cli_parse_u64(request->session, 0, shape->session_num - 1, &session)) {
         return afd_cli_usage("inspect", "--session is '%s', must be a number from 0 to %" PRIu32, request->session,
                              shape->session_num - 1);
+    }
+    int code = refuse_size(request, shape);
+    if (code != AFD_EXIT_DONE) {
+        return code;
     }
     afd_cli_sample sample;
     afd_cli_ids *ids = NULL;
@@ -71,7 +94,6 @@ static int inspect_window(const inspect_request *request, const afd_cli_source *
         .session = request->session != NULL ? (int64_t)session : AFD_CLI_NO_SESSION,
         .ids = ids,
     };
-    int code = AFD_EXIT_DONE;
     if (request->json) {
         code = afd_cli_view_print_json(&view);
     } else {

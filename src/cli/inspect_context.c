@@ -72,9 +72,8 @@ static json_t *context_json(const afd_schedule_context *context)
 {
     json_t *object = json_object();
     for (size_t i = 0; i < sizeof(context_fields) / sizeof(context_fields[0]); i++) {
-        (void)json_object_set_new(object, context_fields[i].name,
-                                  field_json((const char *)context + context_fields[i].offset,
-                                             context_fields[i].type));
+        afd_cli_json_set(object, context_fields[i].name,
+                         field_json((const char *)context + context_fields[i].offset, context_fields[i].type));
     }
     return object;
 }
@@ -104,10 +103,10 @@ int afd_cli_context_inspect(const afd_cli_source *source, bool json)
     int code = AFD_EXIT_DONE;
     if (json) {
         json_t *root = json_object();
-        (void)json_object_set_new(root, "kind", json_string("context"));
-        (void)json_object_set_new(root, "path", afd_cli_json_text(source->path));
-        (void)json_object_set_new(root, "context", context_json(context));
-        (void)json_object_set_new(root, "problem", refused ? afd_cli_json_text(error.message) : json_null());
+        afd_cli_json_set(root, "kind", json_string("context"));
+        afd_cli_json_set(root, "path", afd_cli_json_text(source->path));
+        afd_cli_json_set(root, "context", context_json(context));
+        afd_cli_json_set(root, "problem", refused ? afd_cli_json_text(error.message) : json_null());
         code = afd_cli_print_json(root);
     } else {
         print_fields(context);

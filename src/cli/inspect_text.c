@@ -37,7 +37,7 @@ static void print_created(const afd_cli_view *view)
     if (gmtime_r(&seconds, &utc) != NULL) {
         (void)strftime(date, sizeof(date), "%Y-%m-%d %H:%M:%S UTC", &utc);
     }
-    afd_cli_human_age(view->sample->taken_unix_ns - created_ns, age, sizeof(age));
+    afd_cli_human_age(afd_cli_age_ns(view->sample->taken_unix_ns, created_ns), age, sizeof(age));
     (void)printf("%-13s%s, %s%s\n", "created", date, age, created_ns <= view->sample->taken_unix_ns ? " ago" : "");
 }
 

@@ -68,7 +68,7 @@ static void add_valid(listing *list, const afd_window_info *info)
                    info->shape.micro_batch_num, info->shape.micro_batch_size, info->shape.selected_expert_num);
     afd_cli_human_bytes(info->file_bytes, bytes, sizeof(bytes));
     (void)snprintf(pid, sizeof(pid), "%" PRIu32, info->owner_pid);
-    afd_cli_human_age(list->now_unix_ns - info->created_unix_ns, age, sizeof(age));
+    afd_cli_human_age(afd_cli_age_ns(list->now_unix_ns, info->created_unix_ns), age, sizeof(age));
     (void)snprintf(generation, sizeof(generation), "%" PRIu64, info->generation);
     if (info->replaced_pid != 0) {
         (void)snprintf(note, sizeof(note), "replaced that of dead process %" PRIu32, info->replaced_pid);
@@ -83,7 +83,7 @@ static void add_window(void *arg, const afd_window_info *info)
     listing *list = arg;
     list->window_num++;
     if (list->json) {
-        (void)json_array_append_new(list->windows, afd_cli_info_json(info));
+        afd_cli_json_append(list->windows, afd_cli_info_json(info));
     } else if (info->valid) {
         add_valid(list, info);
     } else {
@@ -97,7 +97,7 @@ static int list_windows(bool json)
     listing list = { .json = json, .now_unix_ns = afd_cli_unix_ns() };
     json_t *root = json_object();
     list.windows = json_array();
-    (void)json_object_set_new(root, "windows", list.windows);
+    afd_cli_json_set(root, "windows", list.windows);
     afd_cli_table_begin(&list.table, COLUMN_NUM);
     add_row(&list.table,
             (const char *const[COLUMN_NUM]){ "NAME", "SHAPE", "BYTES", "OWNER", "STATE", "AGE", "GENERATION", "NOTE" });

@@ -117,10 +117,35 @@ int afd_cli_print_json(json_t *value)
     return AFD_EXIT_DONE;
 }
 
+static void insist_on_json(bool made)
+{
+    if (!made) {
+        afd_cli_note(NULL, "cannot make the JSON: out of memory");
+        exit(AFD_EXIT_REFUSED);
+    }
+}
+
+void afd_cli_json_set(json_t *object, const char *key, json_t *value)
+{
+    insist_on_json(json_object_set_new(object, key, value) == 0);
+}
+
+void afd_cli_json_append(json_t *array, json_t *value)
+{
+    insist_on_json(json_array_append_new(array, value) == 0);
+}
+
 json_t *afd_cli_json_text(const char *text)
 {
     json_t *string = json_string(text);
-    return string != NULL ? string : json_null();
+    if (string != NULL) {
+        return string;
+    }
+    /* Without the look at the encoding, only memory can be what is missing. */
+    json_t *unchecked = json_string_nocheck(text);
+    insist_on_json(unchecked != NULL);
+    json_decref(unchecked);
+    return json_null();
 }
 
 json_t *afd_cli_json_u64(uint64_t value)
@@ -175,6 +200,15 @@ void afd_cli_human_age(int64_t age_ns, char *text, size_t text_bytes)
         unit++;
     }
     (void)snprintf(text, text_bytes, "%" PRId64 " %s", seconds / units[unit].seconds, units[unit].name);
+}
+
+int64_t afd_cli_age_ns(int64_t now_unix_ns, int64_t then_unix_ns)
+{
+    int64_t age_ns = 0;
+    if (__builtin_sub_overflow(now_unix_ns, then_unix_ns, &age_ns)) {
+        return then_unix_ns < 0 ? INT64_MAX : INT64_MIN;
+    }
+    return age_ns;
 }
 
 int64_t afd_cli_unix_ns(void)

@@ -51,6 +51,13 @@ bool afd_cli_parse_u64(const char *text, uint64_t min, uint64_t max, uint64_t *v
 /* Prints a value on stdout, indented, keys in the order in which they were added, and drops the reference. */
 int afd_cli_print_json(json_t *value);
 
+/*
+ * Put a new value into an object or an array, which takes the reference. As with afd_cli_alloc(), they return only when
+ * it is there. Container and value may be NULL for want of memory, so what makes them needs no check of its own.
+ */
+void afd_cli_json_set(json_t *object, const char *key, json_t *value);
+void afd_cli_json_append(json_t *array, json_t *value);
+
 /* A string value; null where the text is not UTF-8, as a file's path may be. */
 json_t *afd_cli_json_text(const char *text);
 
@@ -67,6 +74,9 @@ void afd_cli_human_bytes(uint64_t bytes, char *text, size_t text_bytes);
 
 /* "12 s", "5 min", "3 h", "2 d": the largest unit that fits, rounded down; "in the future" when negative. */
 void afd_cli_human_age(int64_t age_ns, char *text, size_t text_bytes);
+
+/* From `then` to `now`, whatever a file claims as a time: where 64 bits do not hold it, as far as they reach. */
+int64_t afd_cli_age_ns(int64_t now_unix_ns, int64_t then_unix_ns);
 
 /* Now on CLOCK_REALTIME, as afd_window_info.created_unix_ns counts. */
 int64_t afd_cli_unix_ns(void);

@@ -40,13 +40,24 @@ static void count(afd_cli_column *column, const afd_cli_desc *desc)
     column->ready_num++;
 }
 
+uint64_t afd_cli_sample_desc_num(const afd_shape *shape)
+{
+    return (uint64_t)shape->session_num * shape->micro_batch_num;
+}
+
+uint64_t afd_cli_sample_id_num(const afd_shape *shape)
+{
+    /* They lie in the window, whose size in bytes fits 64 bits: so does this. */
+    return (uint64_t)shape->micro_batch_num * shape->micro_batch_size * shape->selected_expert_num;
+}
+
 void afd_cli_sample_take(const afd_window *window, const afd_shape *shape, afd_cli_sample *sample)
 {
     *sample = (afd_cli_sample){
         .session_num = shape->session_num,
         .micro_batch_num = shape->micro_batch_num,
         .taken_unix_ns = afd_cli_unix_ns(),
-        .descs = afd_cli_alloc((size_t)shape->session_num * shape->micro_batch_num, sizeof(afd_cli_desc)),
+        .descs = afd_cli_alloc(afd_cli_sample_desc_num(shape), sizeof(afd_cli_desc)),
         .columns = afd_cli_alloc(shape->micro_batch_num, sizeof(afd_cli_column)),
     };
     for (uint32_t s = 0; s < sample->session_num; s++) {

@@ -34,6 +34,17 @@ typedef struct afd_cli_sample {
     afd_cli_column *columns; /* [M] */
 } afd_cli_sample;
 
+/*
+ * Far more than any deployment has; a damaged or hostile file can claim thousands of times more, with next to nothing
+ * on the disk. The text and the JSON of this much take some hundred megabytes.
+ */
+enum { AFD_CLI_DESC_NUM_MAX = 1 << 20, AFD_CLI_ID_NUM_MAX = 1 << 22 };
+
+/* Descs of the window, and expert ids of one of its sessions. */
+uint64_t afd_cli_sample_desc_num(const afd_shape *shape);
+uint64_t afd_cli_sample_id_num(const afd_shape *shape);
+
+/* At most AFD_CLI_DESC_NUM_MAX of them. */
 void afd_cli_sample_take(const afd_window *window, const afd_shape *shape, afd_cli_sample *sample);
 void afd_cli_sample_drop(afd_cli_sample *sample);
 
@@ -52,6 +63,7 @@ typedef struct afd_cli_ids {
     int32_t *ids;          /* all of them, in slot order */
 } afd_cli_ids;
 
+/* Of a session with at most AFD_CLI_ID_NUM_MAX of them. */
 void afd_cli_ids_take(const afd_window *window, const afd_shape *shape, uint32_t session, uint32_t micro_batch,
                       afd_cli_ids *ids);
 void afd_cli_ids_drop(afd_cli_ids *ids);

@@ -123,44 +123,44 @@ const char *afd_cli_owner_state(afd_owner_state state)
 static json_t *shape_json(const afd_shape *shape)
 {
     json_t *object = json_object();
-    (void)json_object_set_new(object, "session_num", json_integer(shape->session_num));
-    (void)json_object_set_new(object, "micro_batch_num", json_integer(shape->micro_batch_num));
-    (void)json_object_set_new(object, "micro_batch_size", json_integer(shape->micro_batch_size));
-    (void)json_object_set_new(object, "selected_expert_num", json_integer(shape->selected_expert_num));
-    (void)json_object_set_new(object, "expert_num", json_integer(shape->expert_num));
-    (void)json_object_set_new(object, "attn_to_ffn_token_size", json_integer(shape->attn_to_ffn_token_size));
-    (void)json_object_set_new(object, "ffn_to_attn_token_size", json_integer(shape->ffn_to_attn_token_size));
+    afd_cli_json_set(object, "session_num", json_integer(shape->session_num));
+    afd_cli_json_set(object, "micro_batch_num", json_integer(shape->micro_batch_num));
+    afd_cli_json_set(object, "micro_batch_size", json_integer(shape->micro_batch_size));
+    afd_cli_json_set(object, "selected_expert_num", json_integer(shape->selected_expert_num));
+    afd_cli_json_set(object, "expert_num", json_integer(shape->expert_num));
+    afd_cli_json_set(object, "attn_to_ffn_token_size", json_integer(shape->attn_to_ffn_token_size));
+    afd_cli_json_set(object, "ffn_to_attn_token_size", json_integer(shape->ffn_to_attn_token_size));
     return object;
 }
 
 static json_t *sizes_json(const afd_ffn_window_sizes *sizes)
 {
     json_t *object = json_object();
-    (void)json_object_set_new(object, "desc_bytes", afd_cli_json_u64(sizes->desc_bytes));
-    (void)json_object_set_new(object, "token_info_bytes", afd_cli_json_u64(sizes->token_info_bytes));
-    (void)json_object_set_new(object, "token_data_bytes", afd_cli_json_u64(sizes->token_data_bytes));
-    (void)json_object_set_new(object, "token_data_offset", afd_cli_json_u64(sizes->token_data_offset));
-    (void)json_object_set_new(object, "window_bytes", afd_cli_json_u64(sizes->window_bytes));
+    afd_cli_json_set(object, "desc_bytes", afd_cli_json_u64(sizes->desc_bytes));
+    afd_cli_json_set(object, "token_info_bytes", afd_cli_json_u64(sizes->token_info_bytes));
+    afd_cli_json_set(object, "token_data_bytes", afd_cli_json_u64(sizes->token_data_bytes));
+    afd_cli_json_set(object, "token_data_offset", afd_cli_json_u64(sizes->token_data_offset));
+    afd_cli_json_set(object, "window_bytes", afd_cli_json_u64(sizes->window_bytes));
     return object;
 }
 
 json_t *afd_cli_info_json(const afd_window_info *info)
 {
     json_t *object = json_object();
-    (void)json_object_set_new(object, "name", info->name[0] != '\0' ? json_string(info->name) : json_null());
-    (void)json_object_set_new(object, "valid", json_boolean(info->valid));
-    (void)json_object_set_new(object, "problem", info->valid ? json_null() : afd_cli_json_text(info->problem));
-    (void)json_object_set_new(object, "file_bytes", afd_cli_json_u64(info->file_bytes));
+    afd_cli_json_set(object, "name", info->name[0] != '\0' ? afd_cli_json_text(info->name) : json_null());
+    afd_cli_json_set(object, "valid", json_boolean(info->valid));
+    afd_cli_json_set(object, "problem", info->valid ? json_null() : afd_cli_json_text(info->problem));
+    afd_cli_json_set(object, "file_bytes", afd_cli_json_u64(info->file_bytes));
     if (!info->valid) {
         return object;
     }
-    (void)json_object_set_new(object, "owner_pid", json_integer(info->owner_pid));
-    (void)json_object_set_new(object, "owner_state", json_string(afd_cli_owner_state(info->owner)));
-    (void)json_object_set_new(object, "replaced_pid",
-                              info->replaced_pid != 0 ? json_integer(info->replaced_pid) : json_null());
-    (void)json_object_set_new(object, "created_unix_ns", json_integer(info->created_unix_ns));
-    (void)json_object_set_new(object, "generation", afd_cli_json_u64(info->generation));
-    (void)json_object_set_new(object, "shape", shape_json(&info->shape));
-    (void)json_object_set_new(object, "sizes", sizes_json(&info->sizes));
+    afd_cli_json_set(object, "owner_pid", json_integer(info->owner_pid));
+    afd_cli_json_set(object, "owner_state", json_string(afd_cli_owner_state(info->owner)));
+    afd_cli_json_set(object, "replaced_pid",
+                     info->replaced_pid != 0 ? json_integer(info->replaced_pid) : json_null());
+    afd_cli_json_set(object, "created_unix_ns", json_integer(info->created_unix_ns));
+    afd_cli_json_set(object, "generation", afd_cli_json_u64(info->generation));
+    afd_cli_json_set(object, "shape", shape_json(&info->shape));
+    afd_cli_json_set(object, "sizes", sizes_json(&info->sizes));
     return object;
 }

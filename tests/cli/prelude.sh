@@ -58,6 +58,104 @@ as_nobody() {
     setpriv --reuid=65534 --regid=65534 --clear-groups ./afd-of-nobody "$@"
 }
 
+# ---- afd run ----
+
+# await COMMAND...: until it succeeds, for half a minute at most.
+await() {
+    local attempt
+    for ((attempt = 0; attempt < 600; attempt++)); do
+        if "$@"; then return 0; fi
+        sleep 0.05
+    done
+    echo "in vain awaited: $*" >&2
+    return 1
+}
+
+# start_run [VAR=VALUE | ENV-OPTION]... -- OPTIONS: a run in the background, its pid in run_pid, what it prints in
+# run.out and run.err. Returns when its window is there. A shell's background process ignores SIGINT, and what runs
+# under nohup SIGHUP; this one does not. It is killed with the shell that started it.
+start_run() {
+    local environment=()
+    while [[ $1 != -- ]]; do environment+=("$1") && shift; done
+    : >run.err # there before the background process opens it
+    setpriv --pdeathsig KILL env --default-signal=INT,TERM,HUP "${environment[@]}" \
+        "$AFD" run "${@:2}" >run.out 2>run.err &
+    run_pid=$!
+    await grep -q '^afd run: window' run.err
+}
+
+# await_processes N: until the run has N attention workers, `workers` in the order of their sessions, and its `guard`.
+await_processes() {
+    local session
+    await find_processes "$1"
+    for session in "${!workers[@]}"; do echo "session-$session ${workers[session]}" >>"$AFD_CLI_PIDS"; done
+}
+
+workers=() guard=
+find_processes() {
+    local stat pid state parent session
+    workers=() guard=
+    for stat in /proc/[0-9]*/stat; do
+        { read -r pid _ state parent _ session _ <"$stat"; } 2>/dev/null || continue
+        [[ $parent == "$run_pid" && $state != Z ]] || continue
+        # The guard alone has left the run's session for one of its own.
+        if [[ $session == "$pid" ]]; then guard=$pid; else workers+=("$pid"); fi
+    done
+    mapfile -t workers < <(printf '%s\n' "${workers[@]}" | sort -n)
+    [[ ${#workers[@]} == "$1" && -n $guard ]]
+}
+
+# has_sent SESSION NAME: the session is past the first layer, so it has sent all its micro-batches once.
+has_sent() {
+    local layer
+    layer=$(afd inspect --json "$2" | json_get layer_ids "$1" 0) && ((layer > 0))
+}
+
+# end_run [SIGNAL]: sends it to the run, awaits the run's end, and says how it ended and which processes it left.
+end_run() {
+    local pid status
+    { # bash says on stderr who was killed, whenever it notices
+        if (($# > 0)); then kill -"$1" "$run_pid"; fi
+        await has_ended "$run_pid" || kill -KILL "$run_pid"
+        wait "$run_pid"
+        status=$?
+    } 2>/dev/null
+    for pid in "${workers[@]}" $guard; do await has_ended "$pid"; done
+    echo "exit $status"
+}
+
+# has_ended PID: it is gone, or a zombie.
+has_ended() {
+    local state=
+    { state=$(sed -n 's/^State:\t\(.\).*/\1/p' "/proc/$1/status"); } 2>/dev/null
+    [[ -z $state || $state == Z ]]
+}
+
+# What varies in a run's table.
+figures() {
+    sed -E -e 's/^(time +)[0-9.]+ s$/\1N s/' -e 's/^(calls +[0-9]+), [0-9]+ /\1, N /' \
+        -e 's/^(token info +.*), .*\/s$/\1, N\/s/' -e '/^flag to return/s/[0-9.]+ us/N us/g' \
+        -e 's/^((empty passes|late reports) +)[0-9]+$/\1N/' -e 's/[0-9.]+ times the mean/N times the mean/'
+}
+
+# The same of a run that was cut off: how far it came varies too.
+figures_so_far() {
+    figures | sed -E -e 's/^(calls +)[0-9]+/\1N/' -e 's/^(sessions taken +)[0-9]+/\1N/' \
+        -e 's/^(token info +).*/\1N, N\/s/' -e 's/until then [0-9]+ of/until then N of/' -e "$last_sent"
+}
+last_sent='s/after [0-9]+ micro-batches; its last was micro-batch [0-9]+ of layer [0-9]+/after N micro-batches; '
+last_sent+='its last was micro-batch N of layer N/'
+
+# run_result OPTIONS: a run's verdict and counts, on one line.
+run_result() {
+    afd run --json "$@" >run.json
+    local status=$? key
+    for key in verdict sessions_taken sessions_expected expert_ids_checked differences; do
+        printf '%s %s, ' "$key" "$(json_get "$key" <run.json)"
+    done
+    echo "exit $status"
+}
+
 at_end() {
     local name
     for name in "${!holder_pids[@]}"; do release "$name"; done

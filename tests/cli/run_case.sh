@@ -14,10 +14,10 @@ self=$here/run_case.sh
 if [[ -z ${AFD_CLI_SHM:-} ]]; then
     for unshare in "unshare --mount" "unshare --user --map-root-user --mount"; do
         # shellcheck disable=SC2086 # words, on purpose
-        if $unshare mount -t tmpfs -o size=16m,mode=1777 afd-test /dev/shm 2>/dev/null; then
+        if $unshare mount -t tmpfs -o size=64m,mode=1777 afd-test /dev/shm 2>/dev/null; then
             # shellcheck disable=SC2016,SC2086 # expanded by the inner shell
             AFD_CLI_SHM=private exec $unshare bash -c \
-                'mount -t tmpfs -o size=16m,mode=1777 afd-test /dev/shm && exec "$@"' bash "$self" "$@"
+                'mount -t tmpfs -o size=64m,mode=1777 afd-test /dev/shm && exec "$@"' bash "$self" "$@"
         fi
     done
     # Not allowed to: then one case at a time, and only those that touch nothing but their own names.

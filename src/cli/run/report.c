@@ -150,7 +150,7 @@ static json_t *json_latency(const figures *worked)
     return object;
 }
 
-static void print_json(const run_job *job, const run_crew *crew, const run_checker *checker, const run_result *result)
+static int print_json(const run_job *job, const run_crew *crew, const run_checker *checker, const run_result *result)
 {
     figures worked = work_out(job, checker, result);
     json_t *object = json_object();
@@ -174,14 +174,14 @@ static void print_json(const run_job *job, const run_crew *crew, const run_check
     afd_cli_json_set(object, "empty_passes", afd_cli_json_u64(result->empty_pass_num));
     afd_cli_json_set(object, "late_reports", afd_cli_json_u64(result->deadline_num));
     afd_cli_json_set(object, "expert_load_max_to_mean", json_real(worked.load_skew));
-    (void)afd_cli_print_json(object);
+    return afd_cli_print_json(object);
 }
 
-void run_report(const run_job *job, const run_crew *crew, const run_checker *checker, const run_result *result)
+int run_report(const run_job *job, const run_crew *crew, const run_checker *checker, const run_result *result)
 {
     if (job->options.json) {
-        print_json(job, crew, checker, result);
-    } else {
-        print_table(job, crew, checker, result);
+        return print_json(job, crew, checker, result);
     }
+    print_table(job, crew, checker, result);
+    return AFD_EXIT_DONE;
 }

@@ -6,6 +6,7 @@
 #include "run/crew.h"
 #include "run/ffn.h"
 
-void run_report(const run_job *job, const run_crew *crew, const run_checker *checker, const run_result *result);
+/* AFD_EXIT_DONE, or another exit code if it could not be printed. */
+int run_report(const run_job *job, const run_crew *crew, const run_checker *checker, const run_result *result);
 
 #endif

@@ -92,11 +92,13 @@ static int run_workers(const run_job *job, run_guard *guard)
         afd_stop_raise(job->ledger.stop);
     }
     run_crew_end(&crew);
+    int code = exit_code(result.end);
     if (started && result.end != RUN_END_REFUSED) {
-        run_report(job, &crew, &checker, &result);
+        int printed = run_report(job, &crew, &checker, &result);
+        code = printed == AFD_EXIT_DONE ? code : printed;
     }
     run_checker_destroy(&checker);
-    return exit_code(result.end);
+    return code;
 }
 
 static int run_with_window(run_job *job, run_guard *guard)

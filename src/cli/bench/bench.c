@@ -19,6 +19,9 @@
 /* Longer than a CPU takes to come up to speed. */
 #define SPEED_UP_NS UINT64_C(200000000)
 
+/* Siblings and CPUs that are apart differ by 3; what varies by itself, by much less than this. */
+#define WITNESS_RATIO_MAX 1.6
+
 static int list_rows(const char *filter)
 {
     size_t num;
@@ -62,7 +65,8 @@ static void settle_in(bench_report *report)
         afd_cli_note("bench", "the CPU's counter is not invariant here: CLOCK_MONOTONIC is used instead");
     }
     if (report->cpus.partner >= 0) {
-        report->has_witness = bench_pingpong(&report->cpus, &report->clock, &report->witness);
+        report->has_witness = bench_pingpong(&report->cpus, &report->clock, BENCH_PINGPONG_LONG,
+                                             &report->witness);
         if (!report->has_witness) {
             afd_cli_note("bench", "cannot use CPU %d: %s", report->cpus.partner, strerror(errno));
         }
@@ -104,6 +108,22 @@ static void measure_rows(const bench_options *options, bench_report *report)
     end_progress();
 }
 
+/* The host may move its virtual CPUs while the run goes on: rows before and after that do not compare. */
+static void warn_if_moved(const bench_report *report)
+{
+    double least = report->witness.p50_ns;
+    double most = report->witness.p50_ns;
+    for (size_t i = 0; i < report->result_num; i++) {
+        double witness_ns = report->results[i].witness_ns;
+        least = witness_ns > 0 && witness_ns < least ? witness_ns : least;
+        most = witness_ns > most ? witness_ns : most;
+    }
+    if (most > least * WITNESS_RATIO_MAX) {
+        afd_cli_note("bench", "the witness went from %.0f to %.0f ns during the run: the CPUs were moved or busy; compare "
+                              "rows of one witness only", least, most);
+    }
+}
+
 /* Says what has no figures, and why; whether every result was right. */
 static bool explain(const bench_report *report)
 {
@@ -135,6 +155,7 @@ static int run_bench(const bench_options *options)
     } else {
         bench_report_text(&report);
     }
+    warn_if_moved(&report);
     bool right = explain(&report);
     if (options->plot_path != NULL && !bench_plot(&report, options->plot_path)) {
         code = AFD_EXIT_REFUSED;

@@ -7,6 +7,7 @@
 
 #include "bench/flush.h"
 #include "bench/partner.h"
+#include "bench/pingpong.h"
 #include "bench/variants.h"
 
 /* About 90 rows are to take less than a minute; the largest shape takes its fewest rounds, not its time. */
@@ -263,6 +264,7 @@ static void conclude(course *c, bench_result *result)
             result->floor_name = c->variants[i].name;
         }
     }
+    result->overhead_ns = c->overhead_ns / ((double)c->repeat_num * c->world.instance_num);
     result->batch_num = c->repeat_num * c->world.instance_num;
     if (c->wrong != NULL) {
         result->outcome = BENCH_WRONG;
@@ -282,6 +284,13 @@ static void run_course(course *c, bench_result *result)
     for (size_t i = 0; i < c->variant_num; i++) {
         bench_samples_free(&c->samples[i]);
     }
+}
+
+static double short_witness(const bench_plan *plan)
+{
+    bench_percentiles witness;
+    bool known = bench_pingpong(&plan->cpus, &plan->clock, BENCH_PINGPONG_SHORT, &witness);
+    return known ? witness.p50_ns : 0;
 }
 
 static bench_result skip(bench_result result, const char *why, const char *detail)
@@ -304,6 +313,7 @@ bench_result bench_measure(const bench_plan *plan, const bench_row *row)
     }
     c.variant_num = bench_variants(row, &c.variants);
     if (bench_row_needs_partner(row)) {
+        result.witness_ns = short_witness(plan);
         c.partner = bench_partner_start(&c.world, plan->cpus.partner);
         if (c.partner == NULL) {
             int system_error = errno;

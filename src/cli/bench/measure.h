@@ -32,6 +32,8 @@ typedef struct bench_result {
     bench_percentiles reference;
     bench_percentiles floor;
     const char *floor_name; /* the floor that was the lowest */
+    double witness_ns;      /* p50 of one cache line there and back, just before the row; 0 where there is no partner */
+    double overhead_ns;     /* of one call: clock, call and serialising, which are subtracted */
     uint64_t sample_num;    /* of each of them */
     uint32_t batch_num;     /* calls that were timed together */
 } bench_result;

@@ -7,7 +7,7 @@
 #include <stdalign.h>
 #include <stdatomic.h>
 
-enum { ROUND_TRIPS_TOGETHER = 100, SAMPLE_NUM = 1000, WARM_UP_NUM = 100, LINE_BYTES = 128, NOT_READY = -1 };
+enum { ROUND_TRIPS_TOGETHER = 100, WARM_UP_NUM = 10, LINE_BYTES = 128, NOT_READY = -1 };
 
 typedef struct court {
     alignas(LINE_BYTES) atomic_uint ball;  /* odd: on its way there; even: back */
@@ -54,10 +54,10 @@ static int wait_for_partner(court *shared)
     return result;
 }
 
-static void play(court *shared, const bench_clock *clock, bench_samples *samples)
+static void play(court *shared, const bench_clock *clock, int sample_num, bench_samples *samples)
 {
     unsigned int ball = 0;
-    for (int i = 0; i < WARM_UP_NUM + SAMPLE_NUM; i++) {
+    for (int i = 0; i < WARM_UP_NUM + sample_num; i++) {
         uint64_t began = bench_ticks();
         there_and_back_many(shared, &ball);
         uint64_t ticks = bench_ticks() - began;
@@ -67,7 +67,8 @@ static void play(court *shared, const bench_clock *clock, bench_samples *samples
     }
 }
 
-bool bench_pingpong(const bench_cpus *cpus, const bench_clock *clock, bench_percentiles *there_and_back)
+bool bench_pingpong(const bench_cpus *cpus, const bench_clock *clock, int sample_num,
+                    bench_percentiles *there_and_back)
 {
     court shared = { .cpu = cpus->partner, .readied = NOT_READY };
     pthread_t other;
@@ -76,10 +77,10 @@ bool bench_pingpong(const bench_cpus *cpus, const bench_clock *clock, bench_perc
         errno = result;
         return false;
     }
-    bench_samples samples = bench_samples_new(SAMPLE_NUM);
+    bench_samples samples = bench_samples_new((size_t)sample_num);
     result = wait_for_partner(&shared);
     if (result == 0) {
-        play(&shared, clock, &samples);
+        play(&shared, clock, sample_num, &samples);
     }
     atomic_store_explicit(&shared.ball, over, memory_order_release);
     (void)pthread_join(other, NULL);

@@ -9,7 +9,7 @@
 #include "out.h"
 #include "table.h"
 
-enum { COLUMN_NUM = 12, FIGURE_TEXT = 32 };
+enum { COLUMN_NUM = 13, FIGURE_TEXT = 32 };
 
 static double ratio(double a, double b)
 {
@@ -54,6 +54,12 @@ static void add_measured(afd_cli_table *table, const bench_result *result)
     add_ratio(table, result->ours.p50_ns, result->floor.p50_ns);
     (void)snprintf(samples, sizeof(samples), "%" PRIu64, result->sample_num);
     afd_cli_table_add(table, samples);
+    if (result->witness_ns > 0) {
+        figure_text(result->witness_ns, samples);
+        afd_cli_table_add(table, samples);
+    } else {
+        afd_cli_table_add(table, "-");
+    }
     afd_cli_table_add(table, result->floor_name);
 }
 
@@ -92,14 +98,16 @@ static void print_head(const bench_report *report)
     (void)printf("\nclock: %s, steps of %.1f ns, %.1f ns a reading (subtracted); fused floors: %s\n",
                  report->clock.is_counter ? "the CPU's counter" : "CLOCK_MONOTONIC", report->clock.step_ns,
                  report->clock.cost_ns, bench_floor_vectors());
-    (void)printf("figures in ns; of/ref and of/floor are ours against theirs, p50 against p50\n\n");
+    (void)printf("figures in ns; of/ref and of/floor: ours against theirs, p50 against p50; WITNESS: the line, just before "
+                 "the row\n\n");
 }
 
 void bench_report_text(const bench_report *report)
 {
     static const char *const titles[COLUMN_NUM] = { "ROW",       "S,M,BS,E",  "OURS p50",  "p99",
                                                     "REF p50",   "p99",       "FLOOR p50", "p99",
-                                                    "of/ref",    "of/floor",  "SAMPLES",   "FLOOR" };
+                                                    "of/ref",    "of/floor",  "SAMPLES",   "WITNESS",
+                                                    "FLOOR" };
     afd_cli_table table;
     print_head(report);
     afd_cli_table_begin(&table, COLUMN_NUM);
@@ -152,8 +160,11 @@ static void json_add_measured(json_t *object, const bench_result *result)
     (void)json_object_set_new(object, "ours_to_reference", json_ratio(result->ours.p50_ns, result->reference.p50_ns));
     (void)json_object_set_new(object, "ours_to_floor", json_ratio(result->ours.p50_ns, result->floor.p50_ns));
     (void)json_object_set_new(object, "floor", afd_cli_json_text(result->floor_name));
+    (void)json_object_set_new(object, "witness_ns",
+                              result->witness_ns > 0 ? json_ns(result->witness_ns) : json_null());
+    (void)json_object_set_new(object, "overhead_ns", json_ns(result->overhead_ns));
     (void)json_object_set_new(object, "samples", afd_cli_json_u64(result->sample_num));
-    (void)json_object_set_new(object, "calls_a_sample", json_integer(result->batch_num));
+    (void)json_object_set_new(object, "calls_per_sample", json_integer(result->batch_num));
 }
 
 static json_t *json_row(const bench_result *result)

@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 # Usage: gate.sh WORKLOAD EXPECTED
 #
-# Counts the instructions of the scheduler's paths under callgrind and compares them with the figures in EXPECTED, so that
-# an accident shows without a clock. UPDATE=1 writes the figures down instead. 77 where there is no valgrind.
+# Counts the instructions of the scheduler's paths under callgrind and compares them with the figures in EXPECTED, so
+# that an accident shows without a clock. UPDATE=1 writes the figures down instead. 77 where there is no valgrind.
 #
 # callgrind counts nothing of a memcpy or memset that the processor does in one instruction, and libc's choice of one
 # depends on the machine; so libc is asked for the same plain one everywhere, and valgrind 3.19, which knows no AVX-512,

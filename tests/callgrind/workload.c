@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What the instruction counts are taken of: a fixed number of calls on a fixed shape, through the public interface, with
- * nothing that depends on time, addresses or chance.
+ * What the instruction counts are taken of: a fixed number of calls on a fixed shape, through the public interface,
+ * with nothing that depends on time, addresses or chance.
  *     workload allsync | groups | idle
- * gate.sh runs it under callgrind, which collects inside of afd_ffn_schedule_poll() only; arming is not in the figures.
+ * gate.sh runs it under callgrind, which collects inside of afd_ffn_schedule_poll() only; arming is not in the
+ * figures.
  */
 #include <inttypes.h>
 #include <stdio.h>

@@ -119,8 +119,9 @@ static void warn_if_moved(const bench_report *report)
         most = witness_ns > most ? witness_ns : most;
     }
     if (most > least * WITNESS_RATIO_MAX) {
-        afd_cli_note("bench", "the witness went from %.0f to %.0f ns during the run: the CPUs were moved or busy; compare "
-                              "rows of one witness only", least, most);
+        afd_cli_note("bench", "the witness went from %.0f to %.0f ns during the run: the CPUs were moved or busy; "
+                              "compare rows of one witness only",
+                     least, most);
     }
 }
 

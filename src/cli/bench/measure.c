@@ -24,8 +24,8 @@ enum {
     /* Results that are small are checked in every round, others in one of so many. */
     SMALL_RESULT_BYTES = 65536,
     CHECK_EVERY = 16,
-    /* How long a flag lets a call wait before it comes: until early work is surely done, and at a random moment of a pass,
-     * of which a flag takes so long. */
+    /* How long a flag lets a call wait before it comes: until early work is surely done, and at a random moment of
+     * a pass, of which a flag takes so long. */
     SETTLED_NS = 3000,
     SETTLED_BYTES_PER_NS = 8,
     FLAG_PASS_NS = 4
@@ -46,7 +46,8 @@ typedef struct course {
 
 /* ---- one sample ---- */
 
-/* Brings memory into the row's state. The outputs are warmed last, except where what was just written must stay nearer. */
+/* Brings memory into the row's state. The outputs are warmed last, except where what was just written must stay
+ * nearer. */
 static void prepare(course *c, bench_target target)
 {
     uint32_t session_num = c->world.row->shape.session_num;

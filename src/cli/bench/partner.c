@@ -33,9 +33,9 @@ struct bench_partner {
 };
 
 /*
- * One write of a producer into a desc that is not taken now: flag 0 again, which is its to write while the desc is free,
- * and the first and the last of the ids. The last id shares its cache line with the flag of the next desc. In rows of
- * kind schedule the last micro-batch is the one that is taken; in idle rows none is.
+ * One write of a producer into a desc that is not taken now: flag 0 again, which is its to write while the desc is
+ * free, and the first and the last of the ids. The last id shares its cache line with the flag of the next desc. In
+ * rows of kind schedule the last micro-batch is the one that is taken; in idle rows none is.
  */
 static void hammer(bench_partner *partner)
 {

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The thread on the other core: it writes descs, publishes the one that a call waits for, and hammers. It lives for the
- * rows that need it only, so that where both CPUs are one core it takes nothing from the others; between two requests it
- * spins, because a thread that sleeps wakes up with cold caches and a slow clock.
+ * The thread on the other core: it writes descs, publishes the one that a call waits for, and hammers. It lives for
+ * the rows that need it only, so that where both CPUs are one core it takes nothing from the others; between two
+ * requests it spins, because a thread that sleeps wakes up with cold caches and a slow clock.
  */
 #ifndef AFD_CLI_BENCH_PARTNER_H
 #define AFD_CLI_BENCH_PARTNER_H

@@ -16,8 +16,8 @@
 enum { BENCH_PINGPONG_LONG = 1000, BENCH_PINGPONG_SHORT = 30 };
 
 /*
- * Measures from the calling thread, which must be on cpus->mine; the long one takes some tens of ms. False, with errno, if
- * no second thread could be made or it could not be tied to its CPU.
+ * Measures from the calling thread, which must be on cpus->mine; the long one takes some tens of ms. False, with
+ * errno, if no second thread could be made or it could not be tied to its CPU.
  */
 bool bench_pingpong(const bench_cpus *cpus, const bench_clock *clock, int sample_num,
                     bench_percentiles *there_and_back);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The picture of a run, drawn by gnuplot, which gets everything through a pipe: above, p50 against S, a line for each kind
- * of row with those of the reference and the floor; below, p50, p90 and p99 of every row.
+ * The picture of a run, drawn by gnuplot, which gets everything through a pipe: above, p50 against S, a line for each
+ * kind of row with those of the reference and the floor; below, p50, p90 and p99 of every row.
  */
 #include "bench/plot.h"
 

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The reference of the benchmark: the FFN worker scheduler as its contract reads, in plain C. It looks for a group that is
- * ready, then looks again and takes, with a memcpy and a memset a desc.
+ * The reference of the benchmark: the FFN worker scheduler as its contract reads, in plain C. It looks for a group
+ * that is ready, then looks again and takes, with a memcpy and a memset a desc.
  *
- * This file is never tuned. It is what every figure is held against, in every version of libafd and on every machine, so
- * it changes only if it is found to be wrong. It shares no code with src/ffn.
+ * This file is never tuned. It is what every figure is held against, in every version of libafd and on every machine,
+ * so it changes only if it is found to be wrong. It shares no code with src/ffn.
  */
 #include "bench/reference.h"
 

@@ -98,8 +98,8 @@ static void print_head(const bench_report *report)
     (void)printf("\nclock: %s, steps of %.1f ns, %.1f ns a reading (subtracted); fused floors: %s\n",
                  report->clock.is_counter ? "the CPU's counter" : "CLOCK_MONOTONIC", report->clock.step_ns,
                  report->clock.cost_ns, bench_floor_vectors());
-    (void)printf("figures in ns; of/ref and of/floor: ours against theirs, p50 against p50; WITNESS: the line, just before "
-                 "the row\n\n");
+    (void)printf("figures in ns; of/ref and of/floor: ours against theirs, p50 against p50; "
+                 "WITNESS: the line, just before the row\n\n");
 }
 
 void bench_report_text(const bench_report *report)

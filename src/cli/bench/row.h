@@ -50,7 +50,8 @@ void bench_row_shape(const bench_row *row, char text[BENCH_ROW_NAME_MAX]);
 
 const char *bench_row_state(const bench_row *row);
 
-/* Whether `filter` chooses the row: it is the row's name; or no row's name, and a part of this one. NULL chooses all. */
+/* Whether `filter` chooses the row: it is the row's name; or no row's name, and a part of this one. NULL chooses
+ * all. */
 bool bench_row_matches(const bench_row *row, const char *filter);
 
 /* Whether the row needs a second core. */

@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Everything that one row of the benchmark works on: windows with their contexts, made as a user of libafd makes them, and
- * for the floors a contiguous block with the ids of all sessions. Ours and the reference work on the same window, and all
- * of them, floors too, write into the same outputs.
+ * Everything that one row of the benchmark works on: windows with their contexts, made as a user of libafd makes them,
+ * and for the floors a contiguous block with the ids of all sessions. Ours and the reference work on the same window,
+ * and all of them, floors too, write into the same outputs.
  *
- * A call that is too short for the clock is timed many at a time: the world then has that many instances, packed tightly
- * so that the caches hold them all.
+ * A call that is too short for the clock is timed many at a time: the world then has that many instances, packed
+ * tightly so that the caches hold them all.
  *
- * Before a call the target is *armed*: ids that only this (draw, instance, session) has are written and published. After it
- * the world can say whether exactly they came out.
+ * Before a call the target is *armed*: ids that only this (draw, instance, session) has are written and published.
+ * After it the world can say whether exactly they came out.
  */
 #ifndef AFD_CLI_BENCH_WORLD_H
 #define AFD_CLI_BENCH_WORLD_H

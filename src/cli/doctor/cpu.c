@@ -49,7 +49,8 @@ static void add_features(doctor_facts *facts)
                found[0] != '\0' ? found : "none of those that matter");
     bool is_x86 = has_word(flags, "fpu");
     bool is_steady = !is_x86 || (has_word(flags, "constant_tsc") && has_word(flags, "nonstop_tsc"));
-    doctor_add(facts, section, "counter", "A counter with one rate in all states makes clocks cheap and times comparable.",
+    doctor_add(facts, section, "counter",
+               "A counter with one rate in all states makes clocks cheap and times comparable.",
                is_steady ? NULL : "Its rate varies: figures of `afd bench` are taken with the slower CLOCK_MONOTONIC.",
                "%s", is_steady ? "invariant" : "not invariant");
 }
@@ -73,8 +74,8 @@ static void add_caches(doctor_facts *facts)
                            parts[2]);
         }
     }
-    doctor_add(facts, section, "caches", "Of the first CPU. The descs of a call that fit are scheduled much faster.", NULL,
-               "%s", text[0] != '\0' ? text : "unknown");
+    doctor_add(facts, section, "caches", "Of the first CPU. The descs of a call that fit are scheduled much faster.",
+               NULL, "%s", text[0] != '\0' ? text : "unknown");
 }
 
 static void add_allowed(doctor_facts *facts)
@@ -89,13 +90,13 @@ static void add_allowed(doctor_facts *facts)
         }
     }
     doctor_add(facts, section, "allowed", "CPUs that this process may run on.",
-               num >= 2 ? NULL : "With one CPU pollers must yield: use AFD_WAIT_YIELD or AFD_WAIT_BACKOFF.", "%d: %s", num,
-               text);
+               num >= 2 ? NULL : "With one CPU pollers must yield: use AFD_WAIT_YIELD or AFD_WAIT_BACKOFF.", "%d: %s",
+               num, text);
     if (doctor_read_line("/sys/fs/cgroup/cpu.max", limit)) {
         bool is_free = strncmp(limit, "max", 3) == 0;
         doctor_add(facts, section, "quota", "CPU time of this control group: us allowed of each period of so many us.",
-                   is_free ? NULL : "A poller that spins uses the quota up and is then stopped for the rest of the period: "
-                                    "raise the quota, or wait with AFD_WAIT_BACKOFF.",
+                   is_free ? NULL : "A poller that spins uses the quota up and is then stopped for the rest of the "
+                                    "period: raise the quota, or wait with AFD_WAIT_BACKOFF.",
                    "%s", limit);
     }
 }
@@ -115,8 +116,8 @@ static void add_witnesses(doctor_facts *facts)
         cpus.partner = bench_cpus_allowed(i);
         if (bench_pingpong(&cpus, &clock, BENCH_PINGPONG_SHORT, &there_and_back)) {
             doctor_add(facts, section, "witness",
-                       "One cache line there and back between two CPUs, p50: about 130 ns on one core, 400 apart. Figures "
-                       "across CPUs compare only where this is the same.",
+                       "One cache line there and back between two CPUs, p50: about 130 ns on one core, 400 apart. "
+                       "Figures across CPUs compare only where this is the same.",
                        NULL, "CPU %d and %d: %.0f ns", cpus.mine, cpus.partner, there_and_back.p50_ns);
         }
     }

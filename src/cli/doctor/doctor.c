@@ -12,8 +12,8 @@
 static const char help_text[] =
     "usage: afd doctor [--json]\n"
     "\n"
-    "Says what this machine offers to AFD: CPUs, their features, caches and how far they are apart, memory, clocks; and\n"
-    "every setting of libafd with its meaning. Where something is unfavourable it says what to do about it, after \"->\".\n"
+    "Says what this machine offers to AFD: CPUs, their features, caches and how far they are apart, memory, clocks;\n"
+    "and every setting of libafd with its meaning. Where something is unfavourable it says, after \"->\", what to do.\n"
     "\n"
     "  -j, --json  for programs: afd-doctor(1) documents the keys\n"
     "  -h, --help  this text\n";
@@ -58,7 +58,8 @@ static int print_json(const doctor_facts *facts)
         (void)json_object_set_new(entry, "name", afd_cli_json_text(fact->name));
         (void)json_object_set_new(entry, "value", afd_cli_json_text(fact->value));
         (void)json_object_set_new(entry, "meaning", afd_cli_json_text(fact->note));
-        (void)json_object_set_new(entry, "advice", fact->advice != NULL ? afd_cli_json_text(fact->advice) : json_null());
+        (void)json_object_set_new(entry, "advice",
+                                  fact->advice != NULL ? afd_cli_json_text(fact->advice) : json_null());
         (void)json_array_append_new(array, entry);
     }
     (void)json_object_set_new(object, "facts", array);

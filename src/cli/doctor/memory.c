@@ -83,7 +83,8 @@ static void add_shared_memory(doctor_facts *facts)
 
 static void add_limits(doctor_facts *facts)
 {
-    static const char note[] = "Memory that may be locked (ulimit -l). Network cards register what they read and write.";
+    static const char note[] =
+        "Memory that may be locked (ulimit -l). Network cards register what they read and write.";
     struct rlimit limit;
     char text[AFD_CLI_BYTES_TEXT];
     if (getrlimit(RLIMIT_MEMLOCK, &limit) != 0) {

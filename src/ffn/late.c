@@ -98,7 +98,10 @@ void afd__ffn_report_late(const afd__ffn_plan *plan, uint64_t since_ns, afd_wait
     for (uint32_t s = 0; s < plan->session_num; s++) {
         add_if_nothing_ready(&report, s);
     }
-    for (uint32_t s = 0; s < plan->session_num && wait->late_num == 0; s += plan->group_size) {
+    if (wait->late_num > 0) {
+        return;
+    }
+    for (uint32_t s = 0; s < plan->session_num; s += plan->group_size) {
         add_missing_of_nearest(&report, s);
     }
 }

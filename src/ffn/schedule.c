@@ -177,6 +177,7 @@ afd_status afd_ffn_schedule(afd_schedule_context *context, const afd_ffn_schedul
     if (status < 0) {
         return status;
     }
+    context->ffn.out_num = 0; /* before the wait: poll may look */
     if (status == AFD_OK) {
         status = wait_and_take(&plan, &waiter, &pass);
     }

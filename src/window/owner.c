@@ -27,23 +27,29 @@ static int read_small_file(const char *path, char *text, size_t text_bytes)
     return problem;
 }
 
-/* State and start time of a process; 0 or an errno. */
-static int read_process(uint32_t pid, char *state, uint64_t *start_ticks)
+/* Whether a process has ended, and when it started; 0 or an errno. */
+static int read_process(uint32_t pid, bool *ended, uint64_t *start_ticks)
 {
-    char path[32];
+    char path[48];
     char text[1024];
-    (void)snprintf(path, sizeof(path), "/proc/%" PRIu32 "/stat", pid);
+    /* The first thread's file, which says the same: qemu-user answers for /proc/PID/stat itself, with another start time
+     * than the kernel tells everybody else. */
+    (void)snprintf(path, sizeof(path), "/proc/%" PRIu32 "/task/%" PRIu32 "/stat", pid, pid);
     int problem = read_small_file(path, text, sizeof(text));
     if (problem != 0) {
         return problem;
     }
     /* The command name, field 2, is in parentheses and may itself hold spaces and parentheses: start after the last. */
     const char *after_name = strrchr(text, ')');
+    char state = 0;
+    long thread_num = 0;
     if (after_name == NULL || sscanf(after_name + 1, " %c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %*u %*u %*d %*d"
-                                                     " %*d %*d %*d %*d %" SCNu64,
-                                     state, start_ticks) != 2) {
+                                                     " %*d %*d %ld %*d %" SCNu64,
+                                     &state, &thread_num, start_ticks) != 3) {
         return EPROTO;
     }
+    /* A main thread that has returned is a zombie too, while the other threads of its process live on. */
+    *ended = (state == 'Z' || state == 'X') && thread_num <= 1;
     return 0;
 }
 
@@ -67,10 +73,10 @@ static int read_pid_namespace(uint64_t *inode)
 
 afd_status afd__owner_self(afd__owner *owner, afd_error *error)
 {
-    char state = 0;
+    bool ended = false;
     memset(owner, 0, sizeof(*owner));
     owner->pid = (uint32_t)getpid();
-    int problem = read_process(owner->pid, &state, &owner->start_ticks);
+    int problem = read_process(owner->pid, &ended, &owner->start_ticks);
     if (problem == 0) {
         problem = read_pid_namespace(&owner->pid_namespace);
     }
@@ -88,7 +94,7 @@ afd_owner_state afd__owner_state(const afd__owner *owner)
     char boot_id[AFD_OWNER_BOOT_ID_BYTES];
     uint64_t pid_namespace = 0;
     uint64_t start_ticks = 0;
-    char state = 0;
+    bool ended = false;
     if (read_boot_id(boot_id) != 0 || read_pid_namespace(&pid_namespace) != 0) {
         return AFD_OWNER_UNKNOWN;
     }
@@ -98,7 +104,7 @@ afd_owner_state afd__owner_state(const afd__owner *owner)
     if (pid_namespace != owner->pid_namespace) {
         return AFD_OWNER_UNKNOWN;
     }
-    int problem = read_process(owner->pid, &state, &start_ticks);
+    int problem = read_process(owner->pid, &ended, &start_ticks);
     if (problem == ENOENT || problem == ESRCH) {
         /* /proc may be mounted so that others' processes are hidden; a signal of 0 still finds them. */
         bool hidden = kill((pid_t)owner->pid, 0) == 0 || errno == EPERM;
@@ -107,6 +113,5 @@ afd_owner_state afd__owner_state(const afd__owner *owner)
     if (problem != 0) {
         return AFD_OWNER_UNKNOWN;
     }
-    bool gone = state == 'Z' || state == 'X' || start_ticks != owner->start_ticks;
-    return gone ? AFD_OWNER_DEAD : AFD_OWNER_ALIVE;
+    return ended || start_ticks != owner->start_ticks ? AFD_OWNER_DEAD : AFD_OWNER_ALIVE;
 }

@@ -231,17 +231,24 @@ afd_status afd__shm_take_name(int fd, const char *name, const afd__shm_holder *h
 {
     char path[AFD_SHM_PATH_BYTES];
     char by_fd[32];
+    char heir[AFD_SHM_PATH_BYTES];
     afd__shm_path(name, path);
     (void)snprintf(by_fd, sizeof(by_fd), "/proc/self/fd/%d", fd);
-    if (holder->found) {
-        afd_status status = afd__shm_drop_name(name, error);
-        if (status != AFD_OK) {
-            return status;
+    if (!holder->found) {
+        /* A link fails when somebody else took the name first. */
+        if (linkat(AT_FDCWD, by_fd, AT_FDCWD, path, AT_SYMLINK_FOLLOW) != 0) {
+            return errno == EEXIST ? AFD_NOT_YET : afd__fail_system(error, errno, "name", "name the window");
         }
+        return AFD_OK;
     }
-    /* A link fails when somebody else took the name first, also in the moment after the holder's was dropped. */
-    if (linkat(AT_FDCWD, by_fd, AT_FDCWD, path, AT_SYMLINK_FOLLOW) != 0) {
-        return errno == EEXIST ? AFD_NOT_YET : afd__fail_system(error, errno, "name", "name the window");
+    /* The name must never be free in between: who then came first would know nothing of the owner it succeeds. A rename
+     * replaces at once, and wants a name to start from; the lock on the holder keeps others away from this one, too. */
+    (void)snprintf(heir, sizeof(heir), AFD_SHM_FOLDER "/.afd-heir.%s", name);
+    (void)unlink(heir); /* of a process that died between the next two calls */
+    if (linkat(AT_FDCWD, by_fd, AT_FDCWD, heir, AT_SYMLINK_FOLLOW) != 0 || rename(heir, path) != 0) {
+        int problem = errno;
+        (void)unlink(heir);
+        return afd__fail_system(error, problem, "name", "replace the window of a dead owner");
     }
     return AFD_OK;
 }

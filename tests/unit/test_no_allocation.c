@@ -1,0 +1,225 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The token path allocates nothing: this program has its own malloc and its own mmap, which count, and the calls of the
+ * path are made with nothing to be counted. A control makes sure that the counting works. Skipped in sanitizer builds,
+ * whose runtime has to have malloc for itself.
+ */
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#ifdef AFD_TEST_SANITIZED
+
+int main(void)
+{
+    (void)fprintf(stderr, "skipped: a sanitizer replaces malloc itself\n");
+    return 77;
+}
+
+#else
+
+#include <errno.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/mman.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "afd/ffn.h"
+#include "cmocka_headers.h"
+#include "ffn_world.h"
+
+static uint64_t request_num; /* of memory, of any kind, since it was last set to 0 */
+
+/* glibc's own, under the names that it keeps for programs like this one. */
+void *__libc_malloc(size_t bytes);
+void *__libc_calloc(size_t count, size_t bytes);
+void *__libc_realloc(void *memory, size_t bytes);
+void *__libc_memalign(size_t align, size_t bytes);
+void __libc_free(void *memory);
+
+void *malloc(size_t bytes)
+{
+    request_num++;
+    return __libc_malloc(bytes);
+}
+
+void *calloc(size_t count, size_t bytes)
+{
+    request_num++;
+    return __libc_calloc(count, bytes);
+}
+
+void *realloc(void *memory, size_t bytes)
+{
+    request_num++;
+    return __libc_realloc(memory, bytes);
+}
+
+void *aligned_alloc(size_t align, size_t bytes)
+{
+    request_num++;
+    return __libc_memalign(align, bytes);
+}
+
+void *memalign(size_t align, size_t bytes);
+void *memalign(size_t align, size_t bytes)
+{
+    request_num++;
+    return __libc_memalign(align, bytes);
+}
+
+int posix_memalign(void **memory, size_t align, size_t bytes)
+{
+    request_num++;
+    *memory = __libc_memalign(align, bytes);
+    return *memory == NULL ? ENOMEM : 0;
+}
+
+/* Counted too: who frees on the token path has allocated somewhere. */
+void free(void *memory)
+{
+    request_num += memory != NULL;
+    __libc_free(memory);
+}
+
+void *mmap(void *address, size_t bytes, int protection, int flags, int fd, off_t offset)
+{
+    request_num++;
+    return (void *)syscall(SYS_mmap, address, bytes, protection, flags, fd, offset);
+}
+
+void *mmap64(void *address, size_t bytes, int protection, int flags, int fd, off_t offset)
+{
+    return mmap(address, bytes, protection, flags, fd, offset);
+}
+
+int munmap(void *address, size_t bytes)
+{
+    request_num++;
+    return (int)syscall(SYS_munmap, address, bytes);
+}
+
+/* The break of the process, for whatever asks the kernel past all of the above. */
+static void *program_break(void)
+{
+    return (void *)syscall(SYS_brk, 0);
+}
+
+enum { S = 8, M = 3 };
+
+static void counting_counts(void **state)
+{
+    (void)state;
+    const afd_shape shape = { .session_num = S, .micro_batch_num = M, .micro_batch_size = 5, .selected_expert_num = 3 };
+    afd_schedule_context *context = NULL;
+    afd_window *window = NULL;
+    request_num = 0;
+    assert_int_equal(afd_ffn_context_create(&shape, &context, NULL), AFD_OK);
+    assert_int_equal(request_num, 1); /* the context */
+    request_num = 0;
+    assert_int_equal(afd_ffn_window_create_private(&shape, &window, NULL), AFD_OK);
+    assert_int_equal(request_num, 2); /* the object and the mapping */
+    afd_window_close(window);
+    afd_context_destroy(context);
+    request_num = 0;
+    free(malloc(1));
+    assert_int_equal(request_num, 2);
+}
+
+static uint32_t poll_num;
+
+static void count_poll(void *arg)
+{
+    (void)arg;
+    poll_num++;
+}
+
+/* A producer's half: publishes what is free. */
+static void publish_all(const ffn_world *world)
+{
+    for (uint32_t s = 0; s < S; s++) {
+        for (uint32_t m = 0; m < M; m++) {
+            afd_ffn_desc *desc = ffn_world_desc(world, s, m);
+            if (afd_ffn_desc_is_free(desc)) {
+                desc->layer_id = (int32_t)m;
+                afd_ffn_desc_expert_ids(desc)[0] = (int32_t)s;
+                afd_ffn_desc_publish(desc);
+            }
+        }
+    }
+}
+
+/* Takes all there is and then runs into a deadline, by both calls. No assertion in here, for those may allocate. */
+static bool run_token_path(const ffn_world *world, const afd_ffn_schedule_args *args, afd_wait *wait)
+{
+    afd_error error;
+    uint32_t taken_num = 0;
+    bool is_right = true;
+    publish_all(world);
+    is_right &= afd_ffn_schedule(world->context, args, wait, &taken_num, &error) == AFD_OK && taken_num == S;
+    for (uint32_t i = 1; i < M; i++) {
+        is_right &= afd_ffn_schedule_poll(world->context, args, &taken_num, &error) == AFD_OK && taken_num == S;
+    }
+    is_right &= afd_ffn_schedule_poll(world->context, args, &taken_num, &error) == AFD_NOT_YET;
+    is_right &= afd_ffn_schedule(world->context, args, wait, &taken_num, &error) == AFD_DEADLINE;
+    return is_right;
+}
+
+static void the_token_path_allocates_nothing(void **state)
+{
+    (void)state;
+    static _Alignas(8) char memory[64 * S * M];
+    static const int32_t group_sizes[] = { 1, 2, S };
+    static const afd_wait_strategy strategies[] = { AFD_WAIT_YIELD, AFD_WAIT_SPIN, AFD_WAIT_BACKOFF };
+    afd_late late[S];
+    for (int i = 0; i < 18; i++) {
+        ffn_world *world = ffn_world_new(S, M, 5, 3, 4);
+        afd_ffn_schedule_args args = AFD_FFN_SCHEDULE_ARGS_INIT(group_sizes[i % 3]);
+        afd_wait wait = AFD_WAIT_INIT(strategies[i / 3 % 3]);
+        if (i >= 9) {
+            assert_int_equal(afd_ffn_scheduler_new(S, M, NULL, memory, sizeof(memory), &args.scheduler, NULL), AFD_OK);
+        }
+        wait.deadline_ns = 1;
+        wait.late = late;
+        wait.late_capacity = S;
+        wait.poll = count_poll;
+        poll_num = 0;
+        const void *break_before = program_break();
+        request_num = 0;
+        bool is_right = run_token_path(world, &args, &wait);
+        uint64_t counted = request_num;
+        assert_true(is_right);
+        assert_int_equal(counted, 0);
+        assert_ptr_equal(program_break(), break_before);
+        assert_true(poll_num > 0);
+        assert_int_equal(wait.late_num, S);
+        ffn_world_free(world);
+    }
+}
+
+static void a_refused_call_allocates_nothing_either(void **state)
+{
+    (void)state;
+    ffn_world *world = ffn_world_new(S, M, 5, 3, 0);
+    afd_ffn_schedule_args args = AFD_FFN_SCHEDULE_ARGS_INIT(3);
+    afd_error error;
+    request_num = 0;
+    afd_status status = afd_ffn_schedule(world->context, &args, NULL, NULL, &error);
+    uint64_t counted = request_num;
+    assert_int_equal(status, AFD_ERR_INVALID);
+    assert_int_equal(counted, 0);
+    ffn_world_free(world);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(counting_counts),
+        cmocka_unit_test(the_token_path_allocates_nothing),
+        cmocka_unit_test(a_refused_call_allocates_nothing_either),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
+
+#endif

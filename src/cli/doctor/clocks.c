@@ -42,8 +42,8 @@ static void add_clock(doctor_facts *facts)
     }
     doctor_add(facts, section, "clock", "The kernel's clock source, and what one reading of afd_clock_ns() costs.",
                cost_ns < CLOCK_NS_MAX ? NULL
-                                      : "Readings leave user space, so deadlines get dearer: see available_clocksource in "
-                                        "/sys/devices/system/clocksource/clocksource0.",
+                                      : "Readings leave user space, so deadlines cost more: available_clocksource in "
+                                        "/sys/devices/system/clocksource/clocksource0 says what else there is.",
                "%s, %.0f ns a reading", source, cost_ns);
 }
 
@@ -60,8 +60,8 @@ static void add_sleep(doctor_facts *facts)
     bench_samples_free(&samples);
     int slack_ns = prctl(PR_GET_TIMERSLACK, 0, 0, 0, 0);
     doctor_add(facts, section, "timer slack",
-               "How late the kernel may wake a sleeper, and how long a sleep of 1 us takes: what AFD_WAIT_BACKOFF costs "
-               "when work comes after it went to sleep.",
+               "How late the kernel may wake a sleeper, and how long a sleep of 1 us takes: what AFD_WAIT_BACKOFF "
+               "costs when work comes after it went to sleep.",
                NULL, "%d ns, %.0f us", slack_ns, sleep_ns / 1000);
 }
 

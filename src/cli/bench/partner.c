@@ -15,21 +15,23 @@ enum { LINE_BYTES = 128, NOT_READY = -1 };
 
 typedef enum request { ARM, WRITE_AWAITED, PUBLISH, END } request;
 
+/* A side a cache line, so that answering and hammering do not take from the other what it looks at. */
 struct bench_partner {
-    pthread_t thread;
-    bench_world *world;
-    int cpu;
-    uint64_t hammer_state;
-    /* Asking: the fields, then `asked`. */
+    /* Written by who asks: the request, then its number. */
+    alignas(LINE_BYTES) atomic_uint asked;
     request what;
     bench_target target;
     uint32_t first;
     uint32_t end;
+    int cpu;
     uint64_t due_ticks;
-    uint64_t published_ticks; /* the answer to PUBLISH */
-    alignas(LINE_BYTES) atomic_uint asked;
+    bench_world *world;
+    pthread_t thread;
+    /* Written by the thread on the other core. */
     alignas(LINE_BYTES) atomic_uint answered;
-    atomic_int readied; /* NOT_READY, then 0 or the errno of being tied to the CPU */
+    atomic_int readied;       /* NOT_READY, then 0 or the errno of being tied to the CPU */
+    uint64_t published_ticks; /* the answer to PUBLISH */
+    uint64_t hammer_state;
 };
 
 /*

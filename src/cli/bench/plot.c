@@ -146,7 +146,7 @@ static void draw_percentiles(FILE *gnuplot)
     (void)fprintf(gnuplot,
                   "unset logscale x\nset xlabel ''\nset ylabel 'ns: point p50, bar to p99, tick p90'\n"
                   "set title 'Percentiles of every row'\nset xtics rotate by 90 right noenhanced\n"
-                  "set key inside left top\n"
+                  "set key outside top right horizontal\n"
                   "plot $rows using 0:5:5:6:xtic(1) with yerrorbars lc rgb '#999999' pt 5 ps 0.5 title 'reference', "
                   "'' using ($0+0.25):7:7:8 with yerrorbars lc rgb '#2ca02c' pt 7 ps 0.5 title 'floor', "
                   "'' using ($0-0.25):2:2:4 with yerrorbars lc rgb '#1f77b4' pt 9 ps 0.6 title 'ours', "

@@ -192,6 +192,12 @@ uint64_t bench_world_random(bench_world *world)
     return z ^ (z >> 31);
 }
 
+/* In [0, end). */
+static uint32_t random_below(bench_world *world, uint32_t end)
+{
+    return (uint32_t)((bench_world_random(world) >> 32) * end >> 32);
+}
+
 static void reset_call(bench_world *world, uint32_t micro_batch)
 {
     world->wait.deadline_ns = afd_clock_ns() + DEADLINE_S * UINT64_C(1000000000);
@@ -204,7 +210,7 @@ static void reset_call(bench_world *world, uint32_t micro_batch)
 void bench_world_draw(bench_world *world)
 {
     const afd_shape *shape = &world->row->shape;
-    uint32_t micro_batch = (uint32_t)(bench_world_random(world) % shape->micro_batch_num);
+    uint32_t micro_batch = random_below(world, shape->micro_batch_num);
     /* The descs before it are the ones that are hammered. */
     if (world->row->state == BENCH_HAMMERED) {
         micro_batch = shape->micro_batch_num - 1;
@@ -212,11 +218,11 @@ void bench_world_draw(bench_world *world)
     world->draw++;
     for (uint32_t s = 0; s < shape->session_num; s++) {
         if (!bench_row_is_allsync(world->row) && world->row->state != BENCH_HAMMERED) {
-            micro_batch = (uint32_t)(bench_world_random(world) % shape->micro_batch_num);
+            micro_batch = random_below(world, shape->micro_batch_num);
         }
         world->micro_batches[s] = micro_batch;
     }
-    world->awaited = (uint32_t)(bench_world_random(world) % shape->session_num);
+    world->awaited = random_below(world, shape->session_num);
     reset_call(world, micro_batch);
 }
 

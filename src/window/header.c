@@ -69,6 +69,16 @@ static afd_status expect(const char *field, uint64_t value, uint64_t expected, a
                      expected, expected);
 }
 
+/* A process id is positive; 0 and -1 would be groups of processes to kill(). */
+static afd_status check_owner(const afd__owner *owner, afd_error *error)
+{
+    if (owner->pid == 0 || owner->pid > INT32_MAX) {
+        return afd__fail(error, AFD_ERR_BAD_WINDOW, "header.owner.pid", owner->pid, INT32_MAX,
+                         "header.owner.pid is %" PRIu32 ", must be in [1, %d]", owner->pid, INT32_MAX);
+    }
+    return AFD_OK;
+}
+
 /* The counts can be anything, so what they measure is what the sizes in the header must be. */
 static afd_status check_shape(const afd__window_header *header, afd_ffn_window_sizes *sizes, afd_error *error)
 {
@@ -102,6 +112,9 @@ afd_status afd__header_check(const afd__window_header *header, uint64_t file_byt
     afd_status status = AFD_OK;
     for (size_t i = 0; i < sizeof(fixed) / sizeof(fixed[0]) && status == AFD_OK; i++) {
         status = expect(fixed[i].field, fixed[i].value, fixed[i].expected, error);
+    }
+    if (status == AFD_OK) {
+        status = check_owner(&header->owner, error);
     }
     if (status == AFD_OK) {
         status = check_shape(header, sizes, error);

@@ -32,8 +32,8 @@ static int read_process(uint32_t pid, bool *ended, uint64_t *start_ticks)
 {
     char path[48];
     char text[1024];
-    /* The first thread's file, which says the same: qemu-user answers for /proc/PID/stat itself, with another start time
-     * than the kernel tells everybody else. */
+    /* The first thread's file, which says the same: qemu-user answers for /proc/PID/stat itself, with another start
+     * time than the kernel tells everybody else. */
     (void)snprintf(path, sizeof(path), "/proc/%" PRIu32 "/task/%" PRIu32 "/stat", pid, pid);
     int problem = read_small_file(path, text, sizeof(text));
     if (problem != 0) {

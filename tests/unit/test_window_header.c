@@ -37,7 +37,7 @@ static const header_field fields[] = {
     { 80, 8, AFD_ERR_BAD_WINDOW, "header.token_info_bytes" },
     { 88, 8, AFD_ERR_BAD_WINDOW, "header.token_data_offset" },
     { 96, 8, AFD_ERR_BAD_WINDOW, "header.token_data_bytes" },
-    { 104, 4, AFD_ERR_OWNER_DEAD, "header.owner.pid" }, /* the pid: nobody has it turned round */
+    { 104, 4, AFD_ERR_BAD_WINDOW, "header.owner.pid" }, /* the pid turned round is negative */
     { 108, 4, AFD_OK, NULL }, /* reserved */
     { 112, 8, AFD_ERR_OWNER_DEAD, "header.owner.pid" }, /* its start time: the pid was used again */
     { 120, 8, AFD_OK, NULL }, /* another pid namespace: it cannot be seen from here, which is not dead */
@@ -113,7 +113,7 @@ static void every_field_of_the_header_is_checked(void **state)
     assert_false(name_exists(name));
 }
 
-static void every_single_bit_of_the_sizes_is_checked(void **state)
+static void every_single_bit_of_what_is_checked_counts(void **state)
 {
     (void)state;
     const char *name = name_of("bit");
@@ -126,7 +126,10 @@ static void every_single_bit_of_the_sizes_is_checked(void **state)
             read_file(name, at, &byte, 1);
             byte = (unsigned char)(byte ^ 1U << bit % 8);
             patch_file(name, at, &byte, 1);
-            assert_int_equal(try_join(name, AFD_WINDOW_WRITE, &error), AFD_ERR_BAD_WINDOW);
+            afd_status status = try_join(name, AFD_WINDOW_WRITE, &error);
+            /* A pid with one bit changed may be another process's, which did not start when the owner did. */
+            bool is_pid = strcmp(fields[i].field, "header.owner.pid") == 0;
+            assert_true(status == AFD_ERR_BAD_WINDOW || (is_pid && status == AFD_ERR_OWNER_DEAD));
             byte = (unsigned char)(byte ^ 1U << bit % 8);
             patch_file(name, at, &byte, 1);
         }
@@ -258,7 +261,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_table_of_fields_has_no_gap),
         cmocka_unit_test(every_field_of_the_header_is_checked),
-        cmocka_unit_test(every_single_bit_of_the_sizes_is_checked),
+        cmocka_unit_test(every_single_bit_of_what_is_checked_counts),
         cmocka_unit_test(a_count_of_zero_in_the_header_is_a_bad_window),
         cmocka_unit_test(reserved_bytes_may_hold_what_a_later_version_puts_there),
         cmocka_unit_test(a_file_of_another_size_is_refused),

@@ -1,0 +1,202 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Writes the seed corpus:  make_corpus FOLDER   makes FOLDER/schedule/... and FOLDER/window_file/..., which must exist.
+ * What is in corpus/ was made by it; inputs that a fuzzer found are added beside its files.
+ */
+#include <inttypes.h>
+#include <string.h>
+
+#include "fuzz.h"
+#include "schedule_case.h"
+#include "window/header.h"
+#include "window_file_input.h"
+
+enum { SEED_BYTES_MAX = 16384 };
+
+typedef struct seed_input {
+    uint8_t bytes[SEED_BYTES_MAX];
+    size_t length;
+} seed_input;
+
+static void append(seed_input *seed, const void *bytes, size_t length)
+{
+    fuzz_expect(length <= SEED_BYTES_MAX - seed->length, "a seed is small");
+    memcpy(seed->bytes + seed->length, bytes, length);
+    seed->length += length;
+}
+
+static void write_seed(const char *folder, const char *name, const seed_input *seed)
+{
+    char path[512];
+    (void)snprintf(path, sizeof(path), "%s/%s", folder, name);
+    FILE *file = fopen(path, "wb");
+    bool good = file != NULL && fwrite(seed->bytes, 1, seed->length, file) == seed->length;
+    if (file == NULL || fclose(file) != 0 || !good) {
+        perror(path);
+        exit(EXIT_FAILURE);
+    }
+}
+
+/* ---- schedule ---- */
+
+/* A context that is good as it stands: addresses that are not null, sizes that suffice. */
+static afd_schedule_context good_context(uint32_t session_num, uint32_t micro_batch_num, uint32_t id_num)
+{
+    afd_schedule_context context;
+    memset(&context, 0, sizeof(context));
+    context.common.session_num = session_num;
+    context.common.micro_batch_num = micro_batch_num;
+    context.common.micro_batch_size = id_num;
+    context.common.selected_expert_num = 1;
+    context.control.run_flag = 1;
+    context.ffn.window = (afd_window_fields){ 4, session_num * micro_batch_num * (8 + 4 * id_num), 4, 0 };
+    context.ffn.layer_ids_buf = context.ffn.session_ids_buf = context.ffn.micro_batch_ids_buf = 4;
+    context.ffn.expert_ids_buf = 4;
+    context.ffn.layer_ids_buf_size = context.ffn.session_ids_buf_size = context.ffn.micro_batch_ids_buf_size =
+        4 * session_num;
+    context.ffn.expert_ids_buf_size = 4 * session_num * id_num;
+    return context;
+}
+
+/* Input, context and a token info whose flags follow the bits of `ready`, desc after desc. */
+static void write_schedule(const char *folder, const char *name, const schedule_input *input,
+                           const afd_schedule_context *context, uint64_t ready)
+{
+    seed_input seed = { .length = 0 };
+    uint32_t id_num = context->common.micro_batch_size * context->common.selected_expert_num;
+    uint32_t desc_num = context->common.session_num * context->common.micro_batch_num;
+    append(&seed, input, sizeof(*input));
+    append(&seed, context, sizeof(*context));
+    for (uint32_t i = 0; i < desc_num; i++) {
+        int32_t desc[2] = { (int32_t)(ready >> i & 1), (int32_t)(100 + i) };
+        append(&seed, desc, sizeof(desc));
+        for (uint32_t slot = 0; slot < id_num; slot++) {
+            int32_t id = (int32_t)(1000 * i + slot);
+            append(&seed, &id, sizeof(id));
+        }
+    }
+    write_seed(folder, name, &seed);
+}
+
+static void write_schedule_seeds(const char *folder)
+{
+    const uint64_t all = UINT64_MAX;
+    afd_schedule_context context = good_context(4, 3, 5);
+    schedule_input input = { .sync_group_size = 4, .call_num = 3, .late_capacity = 4 };
+    write_schedule(folder, "all_sync_ready", &input, &context, all);
+    input.options = INPUT_WAIT;
+    write_schedule(folder, "all_sync_one_late", &input, &context, all & ~(UINT64_C(1) << 3));
+    input.options = INPUT_WAIT | INPUT_STOP_WORD;
+    write_schedule(folder, "stop_word", &input, &context, all);
+    input.sync_group_size = 1;
+    input.options = 0;
+    write_schedule(folder, "groups_of_one", &input, &context, 0x0b5);
+    input.sync_group_size = 2;
+    input.options = INPUT_WAIT | INPUT_OBJECT | INPUT_FAIR;
+    write_schedule(folder, "groups_of_two_fair", &input, &context, 0xdb6);
+    input.members = 0x99;
+    write_schedule(folder, "live_set", &input, &context, 0xdb6);
+    input.sync_group_size = 4;
+    write_schedule(folder, "live_set_all_sync", &input, &context, 0x249);
+    input.members = 0xd8; /* sessions 0 and 3 are live and ready, 1 is joining and not ready, 2 is away */
+    write_schedule(folder, "joining_is_not_awaited", &input, &context, 0x201);
+    input.members = 0x55;
+    write_schedule(folder, "nobody_live", &input, &context, all);
+    input.options |= INPUT_OTHER_OBJECT;
+    write_schedule(folder, "other_object", &input, &context, all);
+
+    input = (schedule_input){ .sync_group_size = 4 };
+    context.control.run_flag = 0;
+    write_schedule(folder, "run_flag_off", &input, &context, all);
+    context = good_context(4, 3, 5);
+    context.ffn.expert_ids_buf_size -= 1;
+    write_schedule(folder, "ids_one_byte_short", &input, &context, all);
+    context = good_context(4, 3, 5);
+    context.ffn.window.token_info_buf += 1;
+    write_schedule(folder, "misaligned", &input, &context, all);
+    context = good_context(4, 3, 5);
+    context.common.session_num = 0;
+    write_schedule(folder, "no_sessions", &input, &context, all);
+    input = (schedule_input){ .options = INPUT_TAME | INPUT_WAIT, .sync_group_size = 1, .call_num = 2 };
+    input.flags = 0x5a65;
+    context = good_context(7, 2, 4);
+    write_schedule(folder, "tame", &input, &context, 0);
+    input.flags = 0x5557d55; /* two of the descs have flag 2, which is not ready */
+    write_schedule(folder, "corrupt_flags", &input, &context, 0);
+}
+
+/* ---- window files ---- */
+
+static afd__window_header good_header(const afd_shape *shape, afd_ffn_window_sizes *sizes)
+{
+    afd__window_header header;
+    memset(&header, 0, sizeof(header));
+    fuzz_expect(afd_ffn_window_measure(shape, sizes, NULL) == AFD_OK, "the shape of a seed can be measured");
+    header.magic = AFD_WINDOW_MAGIC;
+    header.version = AFD_WINDOW_VERSION;
+    header.kind = AFD_WINDOW_KIND_FFN;
+    header.header_bytes = AFD_WINDOW_HEADER_BYTES;
+    header.file_bytes = AFD_WINDOW_HEADER_BYTES + sizes->window_bytes;
+    header.generation = 1;
+    header.shape = *shape;
+    header.token_info_bytes = sizes->token_info_bytes;
+    header.token_data_offset = sizes->token_data_offset;
+    header.token_data_bytes = sizes->token_data_bytes;
+    header.owner.pid = 1;
+    memcpy(header.owner.boot_id, "00000000-0000-0000-0000-000000000000", 36);
+    return header;
+}
+
+static void write_window_file(const char *folder, const char *name, uint64_t options, const afd__window_header *header,
+                              uint64_t file_bytes)
+{
+    seed_input seed = { .length = 0 };
+    window_file_input input = { options, file_bytes };
+    append(&seed, &input, sizeof(input));
+    append(&seed, header, (options & WINDOW_FILE_RAW) != 0 ? sizeof(*header) : WINDOW_FILE_HEADER_START_BYTES);
+    append(&seed, "\1\0\0\0\7\0\0\0\3\0\0\0", 12); /* the first desc: ready, layer 7, id 3 */
+    write_seed(folder, name, &seed);
+}
+
+static void write_window_file_seeds(const char *folder)
+{
+    afd_shape shape = { .session_num = 2, .micro_batch_num = 3, .micro_batch_size = 3, .selected_expert_num = 5,
+                        .attn_to_ffn_token_size = 32 };
+    afd_ffn_window_sizes sizes;
+    afd__window_header header = good_header(&shape, &sizes);
+    write_window_file(folder, "good", 0, &header, header.file_bytes);
+    write_window_file(folder, "bent", WINDOW_FILE_BEND, &header, 0);
+    write_window_file(folder, "cut_off", 0, &header, header.file_bytes - 1);
+    write_window_file(folder, "header_only", WINDOW_FILE_RAW, &header, 0);
+    header.magic ^= 1;
+    write_window_file(folder, "other_magic", 0, &header, header.file_bytes);
+    header = good_header(&shape, &sizes);
+    header.token_info_bytes += 68;
+    write_window_file(folder, "wrong_sizes", 0, &header, header.file_bytes);
+    header = good_header(&shape, &sizes);
+    memset(header.owner.boot_id, 'f', sizeof(header.owner.boot_id));
+    write_window_file(folder, "open_text", 0, &header, header.file_bytes);
+    header = good_header(&shape, &sizes);
+    header.owner.pid = UINT32_MAX;
+    write_window_file(folder, "wild_owner", 0, &header, header.file_bytes);
+    shape.attn_to_ffn_token_size = 0;
+    header = good_header(&shape, &sizes);
+    write_window_file(folder, "no_token_data", 0, &header, header.file_bytes);
+    header.shape.session_num = header.shape.micro_batch_num = UINT32_MAX;
+    header.shape.micro_batch_size = header.shape.selected_expert_num = UINT32_MAX;
+    write_window_file(folder, "shape_overflows", 0, &header, header.file_bytes);
+}
+
+int main(int argc, char **argv)
+{
+    char folder[256];
+    if (argc != 2) {
+        fprintf(stderr, "usage: make_corpus FOLDER\n");
+        return 2;
+    }
+    (void)snprintf(folder, sizeof(folder), "%s/schedule", argv[1]);
+    write_schedule_seeds(folder);
+    (void)snprintf(folder, sizeof(folder), "%s/window_file", argv[1]);
+    write_window_file_seeds(folder);
+    return 0;
+}

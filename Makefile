@@ -4,7 +4,7 @@
 
 PREFIX ?= /usr/local
 JOBS ?= $(shell nproc)
-# Arguments of `make run`; none are needed: make run ARGS="--model qwen3-30b --sync-group 1"
+# Arguments of `make run` and `make bench`; none are needed: make run ARGS="--model qwen3-30b --sync-group 1"
 ARGS ?=
 
 # The version of gcc's ThreadSanitizer in Debian 12 does not start where the kernel randomises addresses by 32 bits.
@@ -17,7 +17,7 @@ test = ctest --preset $(1) --parallel $(JOBS)
 .NOTPARALLEL:
 # Steps follow one another, and --parallel says how many jobs each may use: an outer -j must not reach CMake's make.
 unexport MAKEFLAGS
-.PHONY: help run check check-long long asan tsan fuzz aarch64 lint install clean
+.PHONY: help run check check-long long asan tsan fuzz aarch64 lint bench install clean
 
 help: ## list these verbs
 	@sed -n 's/^\([a-z0-9-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 20
@@ -71,6 +71,12 @@ aarch64: ## unit and conformance tests as aarch64 under qemu-user, and the order
 lint: ## shellcheck and clang-tidy, kept at zero findings
 	@tools/packages.sh long
 	tools/lint.sh
+
+bench: ## the table of times, ours beside the plain reference and the floor (ARGS="...")
+	@tools/packages.sh run
+	@test -f build/release/Makefile || cmake --preset release -DAFD_BUILD_TESTS=OFF
+	@$(call build,run)
+	build/release/src/cli/afd bench $(ARGS)
 
 install: ## install into PREFIX (default /usr/local); DESTDIR works
 	@tools/packages.sh run

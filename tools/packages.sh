@@ -15,7 +15,7 @@ packages_of() {
     check) echo "$(packages_of run) g++ libcmocka-dev relacy-dev" ;;
     long)
         echo "$(packages_of check) clang clang-tidy libclang-rt-dev|libclang-rt-14-dev shellcheck mandoc" \
-            "gcc-aarch64-linux-gnu libc6-dev-arm64-cross qemu-user"
+            "valgrind gnuplot-nox|gnuplot gcc-aarch64-linux-gnu libc6-dev-arm64-cross qemu-user"
         ;;
     *)
         echo "tools/packages.sh: '$1' is not a set of packages; run, check and long are" >&2
@@ -28,7 +28,9 @@ tools_of() {
     case $1 in
     run) echo "make cmake gcc pkg-config" ;;
     check) echo "$(tools_of run) g++" ;;
-    long) echo "$(tools_of check) clang clang-tidy shellcheck mandoc aarch64-linux-gnu-gcc qemu-aarch64" ;;
+    long)
+        echo "$(tools_of check) clang clang-tidy shellcheck mandoc valgrind gnuplot aarch64-linux-gnu-gcc qemu-aarch64"
+        ;;
     esac
 }
 

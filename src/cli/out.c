@@ -106,7 +106,7 @@ bool afd_cli_parse_u64(const char *text, uint64_t min, uint64_t max, uint64_t *v
 
 int afd_cli_print_json(json_t *value)
 {
-    int result = json_dumpf(value, stdout, JSON_INDENT(2));
+    int result = json_dumpf(value, stdout, JSON_INDENT(2) | JSON_REAL_PRECISION(15));
     (void)fputc('\n', stdout);
     json_decref(value);
     /* That it could not be written is main()'s to say; what can fail besides is memory. */

@@ -170,15 +170,18 @@ static void the_null_stream_is_the_default_stream_of_the_context(void **state)
 static void the_device_is_synchronized_when_all_its_streams_are(void **state)
 {
     aclrtStream other = NULL;
+    world refused; /* a context belongs to one task at a time, so each stream has its own */
     (void)state;
+    assert_int_equal(world_create(&refused, 4, 3), 0);
     assert_ok(aclrtCreateStream(&other));
-    assert_ok(world_schedule(&f.w, 3, f.stream));
+    assert_ok(world_schedule(&refused, 3, f.stream));
     publish_all(&f.w, 0);
     assert_ok(world_schedule(&f.w, 4, other));
     assert_code(aclrtSynchronizeDevice(), ACL_ERROR_RT_AICPU_EXCEPTION);
     assert_message_has("sync_group_size is 3");
     assert_int_equal(world_out_num(&f.w), 4);
     assert_ok(aclrtSynchronizeDevice());
+    world_destroy(&refused);
 }
 
 /* ---- two threads, two streams ---- */

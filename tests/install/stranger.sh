@@ -42,7 +42,7 @@ expected_files() {
     (cd "$source_dir" && find . docs -maxdepth 1 -name LICENSE -o -maxdepth 1 -name '*.md' |
         sed 's|.*/|share/doc/libafd/|' | grep -v CONTRIBUTING.md | sort -u)
     if [ -d "$build_dir/ascend_tree" ]; then
-        echo ascend/latest
+        printf 'ascend/%s\n' latest README.md
         (cd "$source_dir/ascend/include" && find . -name '*.h' | sed 's|^\./|ascend/include/|')
         (cd "$build_dir/ascend_tree/lib64" && find . -name '*.so' | sed 's|^\./|ascend/lib64/|')
     fi

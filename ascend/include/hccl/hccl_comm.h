@@ -13,8 +13,12 @@ extern "C" {
 
 #pragma GCC visibility push(default)
 
-/* flag is 0. */
+/* flag is 0, which C++ may leave out. */
+#ifdef __cplusplus
+HcclResult HcclCommRegister(HcclComm comm, void *addr, uint64_t size, void **handle, uint32_t flag = 0);
+#else
 HcclResult HcclCommRegister(HcclComm comm, void *addr, uint64_t size, void **handle, uint32_t flag);
+#endif
 HcclResult HcclCommExchangeMem(HcclComm comm, void *windowHandle, uint32_t *peerRanks, uint32_t peerRankNum);
 HcclResult HcclCommDeregister(HcclComm comm, void *handle);
 

@@ -26,6 +26,7 @@ step() {
 step "install, and compare what is there with what should be"
 "$cmake" --install "$build_dir" --prefix "$work/prefix" --component ascend >"$work/log"
 {
+    echo README.md
     (cd "$ascend_dir" && find include -name '*.h')
     echo lib64/libafd_ascend.so
     for name in $names; do

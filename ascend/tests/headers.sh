@@ -7,26 +7,8 @@ set -eu
 
 include=$1
 bad=0
-
-# compiles HEADER LANGUAGE COMPILER FLAG...
-compiles() {
-    header=$1
-    language=$2
-    shift 2
-    if ! printf '#include "%s"\n#include "%s"\n' "$header" "$header" |
-        "$@" -x "$language" -Wall -Wextra -Wpedantic -Werror -fsyntax-only -I "$include" -; then
-        echo "$header: does not compile alone with: $* -x $language"
-        bad=1
-    fi
-}
-
-compilers_of() {
-    for compiler in "$@"; do
-        if command -v "$compiler" >/dev/null 2>&1; then
-            readlink -f "$(command -v "$compiler")"
-        fi
-    done | sort -u
-}
+# shellcheck source=tests/house/alone.sh
+. "$(dirname "$0")/../../tests/house/alone.sh"
 
 # The list that the public interface has.
 list=$(mktemp)
@@ -57,12 +39,12 @@ LIST
 
 while read -r header; do
     for compiler in $(compilers_of "$2" gcc clang); do
-        compiles "$header" c "$compiler" -std=c11
+        compiles "$include" "$header" c "$compiler" -std=c11
         "$compiler" -std=c11 -x c -Wall -Wextra -Wpedantic -Werror -fsyntax-only -I "$include" "$include/$header" ||
             bad=1
     done
     for compiler in $(compilers_of "$3" g++); do
-        compiles "$header" c++ "$compiler" -std=c++11
+        compiles "$include" "$header" c++ "$compiler" -std=c++11
     done
 done <"$list"
 exit $bad

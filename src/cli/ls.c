@@ -122,25 +122,10 @@ static int list_windows(bool json)
 
 int afd_cmd_ls(int argc, char **argv)
 {
-    static const struct option options[] = {
-        { "json", no_argument, NULL, 'j' },
-        { "help", no_argument, NULL, 'h' },
-        { NULL, 0, NULL, 0 },
-    };
     bool json = false;
-    int option;
-    opterr = 0;
-    while ((option = getopt_long(argc, argv, ":jh", options, NULL)) != -1) {
-        switch (option) {
-        case 'j':
-            json = true;
-            break;
-        case 'h':
-            (void)fputs(ls_help, stdout);
-            return AFD_EXIT_DONE;
-        default:
-            return afd_cli_usage_option("ls", option, argv);
-        }
+    int code = afd_cli_parse_json_option("ls", ls_help, argc, argv, &json);
+    if (code != AFD_CLI_GO_ON) {
+        return code;
     }
     if (optind < argc) {
         return afd_cli_usage("ls", "takes no names, got '%s'; `afd inspect %s` shows one window", argv[optind],

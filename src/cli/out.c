@@ -89,6 +89,30 @@ int afd_cli_usage_option(const char *verb, int result, char **argv)
     return afd_cli_usage(verb, "there is no option %s", word);
 }
 
+int afd_cli_parse_json_option(const char *verb, const char *help, int argc, char **argv, bool *json)
+{
+    static const struct option options[] = {
+        { "json", no_argument, NULL, 'j' },
+        { "help", no_argument, NULL, 'h' },
+        { NULL, 0, NULL, 0 },
+    };
+    int option;
+    opterr = 0;
+    while ((option = getopt_long(argc, argv, ":jh", options, NULL)) != -1) {
+        switch (option) {
+        case 'j':
+            *json = true;
+            break;
+        case 'h':
+            (void)fputs(help, stdout);
+            return AFD_EXIT_DONE;
+        default:
+            return afd_cli_usage_option(verb, option, argv);
+        }
+    }
+    return AFD_CLI_GO_ON;
+}
+
 bool afd_cli_parse_u64(const char *text, uint64_t min, uint64_t max, uint64_t *value)
 {
     if (!isdigit((unsigned char)text[0])) { /* strtoull would take spaces and signs */

@@ -45,6 +45,14 @@ __attribute__((format(printf, 2, 3))) int afd_cli_usage(const char *verb, const 
  */
 int afd_cli_usage_option(const char *verb, int result, char **argv);
 
+enum { AFD_CLI_GO_ON = -1 };
+
+/*
+ * The options of a verb that has --json and --help and no others: AFD_CLI_GO_ON with *json set where it was given and
+ * optind at what follows; else the exit code, for a help that was printed or an option that there is not.
+ */
+int afd_cli_parse_json_option(const char *verb, const char *help, int argc, char **argv, bool *json);
+
 /* The number in `text`, decimal digits alone, in [min, max]; false, and *value left as it was, if it is none. */
 bool afd_cli_parse_u64(const char *text, uint64_t min, uint64_t max, uint64_t *value);
 

@@ -85,25 +85,10 @@ static int examine(bool json)
 
 int afd_cmd_doctor(int argc, char **argv)
 {
-    static const struct option options[] = {
-        { "json", no_argument, NULL, 'j' },
-        { "help", no_argument, NULL, 'h' },
-        { NULL, 0, NULL, 0 },
-    };
     bool json = false;
-    int option;
-    opterr = 0;
-    while ((option = getopt_long(argc, argv, ":jh", options, NULL)) != -1) {
-        switch (option) {
-        case 'j':
-            json = true;
-            break;
-        case 'h':
-            (void)fputs(help_text, stdout);
-            return AFD_EXIT_DONE;
-        default:
-            return afd_cli_usage_option("doctor", option, argv);
-        }
+    int code = afd_cli_parse_json_option("doctor", help_text, argc, argv, &json);
+    if (code != AFD_CLI_GO_ON) {
+        return code;
     }
     if (optind < argc) {
         return afd_cli_usage("doctor", "takes no names, got '%s'", argv[optind]);

@@ -114,7 +114,15 @@ afd_status afd_ffn_context_layout(const afd_shape *shape, void *memory, uint64_t
 /* The same in memory of its own; AFD_ERR_NO_MEMORY says how much it wanted. Ends with afd_context_destroy(). */
 afd_status afd_ffn_context_create(const afd_shape *shape, afd_schedule_context **context, afd_error *error);
 
-/* Frees what afd_ffn_context_create() made; NULL is allowed. No operator may be running on it. */
+/*
+ * The same for an attention context, which has no output buffers: AFD_CONTEXT_BYTES of memory, schedule_mode 1,
+ * micro_batch_id M - 1, so that the first micro-batch awaited is 0.
+ */
+afd_status afd_attention_context_layout(const afd_shape *shape, void *memory, uint64_t bytes,
+                                        afd_schedule_context **context, afd_error *error);
+afd_status afd_attention_context_create(const afd_shape *shape, afd_schedule_context **context, afd_error *error);
+
+/* Frees what afd_ffn_context_create() or afd_attention_context_create() made; NULL is allowed. No operator may be running on it. */
 void afd_context_destroy(afd_schedule_context *context);
 
 /* run_flag = 0, atomically, with release: operators that wait on the context return AFD_STOPPED. Signal-safe. */

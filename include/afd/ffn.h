@@ -41,7 +41,9 @@
 
 #include "afd/context.h"
 #include "afd/status.h"
+#include "afd/token.h"
 #include "afd/wait.h"
+#include "afd/writer.h"
 
 #ifdef __cplusplus
 extern "C" {
@@ -146,6 +148,110 @@ afd_session_state afd_ffn_scheduler_state(const afd_ffn_scheduler *scheduler, ui
  * how a caller finds a session that has gone quiet. 0 for one that is not live or out of range.
  */
 uint64_t afd_ffn_scheduler_silent_ns(const afd_ffn_scheduler *scheduler, uint32_t session, uint64_t now_ns);
+
+/*
+ * Batching: sorts the slots of the taken sessions by expert, so that a grouped matmul can run over them.
+ *
+ * Slots come in the order (expert id, session order, token, slot): stable and deterministic. A slot with a sentinel takes
+ * no part. Y = session_max * BS * E is the most rows there can be.
+ */
+
+/* A slot whose expert id is neither in [0, expert_num) nor a sentinel, and the session that lost its place by it. */
+typedef struct afd_wild_id {
+    uint32_t session;
+    uint32_t micro_batch;
+    uint32_t token;
+    uint32_t slot;
+    int32_t expert_id;
+} afd_wild_id;
+
+typedef struct afd_ffn_batch_args {
+    size_t size;                  /* sizeof(afd_ffn_batch_args), so that it can grow */
+    uint32_t expert_num;          /* the experts of this worker x the layers it serves, in [1, AFD_EXPERT_ID_LIMIT) */
+    uint32_t session_max;         /* A: the most sessions a batch may have, in [1, S] */
+    uint32_t hidden;              /* H, a multiple of 16 */
+    afd_token_type type;          /* of the tokens in the window */
+    bool need_schedule;           /* wait for the micro-batch ffn.polling_index of all sessions and take it here */
+    bool fail_on_wild;            /* a wild id fails the call, which changes nothing; else its session is left out */
+    uint32_t layer_num;           /* 1: sessions at different layers in one batch are an error; else not compared */
+    afd_ffn_scheduler *scheduler; /* need_schedule: whom to wait for; NULL: everybody */
+    void *workspace;              /* 8-byte aligned, of the caller, its content means nothing between calls */
+    uint64_t workspace_bytes;     /* at least afd_ffn_batch_workspace_bytes() */
+} afd_ffn_batch_args;
+
+#define AFD_FFN_BATCH_ARGS_INIT { .size = sizeof(afd_ffn_batch_args) }
+
+/* What batching writes; the memory is the caller's. Entries past the counts stay as they were. */
+typedef struct afd_ffn_batch_out {
+    size_t size;              /* sizeof(afd_ffn_batch_out) */
+    void *tokens;             /* [Y][H] of the type's 2 or 1 bytes; NULL: index-only, no row is moved */
+    float *dynamic_scale;     /* f32[Y], int8 alone; needed where tokens of int8 are moved, else may be NULL */
+    int64_t *group_list;      /* i64[expert_num][2]: (expert id, count) of the experts that have rows, ascending, then
+                                 (0, 0) in every unused row */
+    int32_t *session_ids;     /* i32[Y]; these four may be NULL together where `slots` is given */
+    int32_t *micro_batch_ids; /* i32[Y] */
+    int32_t *token_ids;       /* i32[Y]: the token in its micro-batch */
+    int32_t *expert_offsets;  /* i32[Y]: the slot of the token */
+    int64_t *slots;           /* i64[Y]: ((s*M + m)*BS + t)*E + k, the slot's place in the token data in units of HS;
+                                 may be NULL where the four above are given */
+    int32_t *layer_ids;       /* i32[A]: of every taken session, in session order; may be NULL */
+    int32_t *taken_sessions;  /* i32[A]: the sessions that were taken, in order; may be NULL */
+    uint64_t row_num;         /* out: slots in the batch */
+    uint32_t group_num;       /* out: used rows of group_list */
+    uint32_t taken_num;       /* out: sessions that were looked at, those left out included */
+    afd_wild_id *wild;        /* optional, wild_capacity entries: the first wild id of each session that was left out */
+    uint32_t wild_capacity;
+    uint32_t wild_num;        /* out: sessions left out, which may be more than wild_capacity */
+} afd_ffn_batch_out;
+
+#define AFD_FFN_BATCH_OUT_INIT { .size = sizeof(afd_ffn_batch_out) }
+
+/* Bytes of workspace for args->session_max, args->expert_num and the context's BS and E; 0 where they do not fit. */
+uint64_t afd_ffn_batch_workspace_bytes(const afd_schedule_context *context, const afd_ffn_batch_args *args);
+
+/*
+ * Batches what afd_ffn_schedule() left in the context's output area (its first ffn.out_num sessions; 0 is a batch without
+ * rows). With need_schedule it does the taking itself: waits, as `wait` says, all-sync on ffn.polling_index, reads each
+ * id once into the workspace, refills, gives the descs back, advances polling_index, and leaves the output area alone.
+ * The token data stays the producers' until their rounds are over, so it is read here, or later by `slots`.
+ *
+ * Strides come from the context. schedule_mode is not looked at; run_flag ends a wait. No read leaves
+ * token_data_buf_size, nothing from a window is an index before it was checked.
+ *
+ * Results: AFD_OK; AFD_STOPPED, AFD_DEADLINE, AFD_NOBODY_LIVE with need_schedule, as afd_ffn_schedule(). Errors name
+ * field, value and bound: AFD_ERR_INVALID, AFD_ERR_OVERFLOW; nothing was written, and a desc was not given back.
+ */
+afd_status afd_ffn_batch(afd_schedule_context *context, const afd_ffn_batch_args *args, afd_ffn_batch_out *out,
+                         afd_wait *wait, afd_error *error);
+
+/* A reply: the rows of one batch on their way back, and the rounds that end with them. */
+typedef struct afd_ffn_reply_args {
+    size_t size;                    /* sizeof(afd_ffn_reply_args) */
+    const void *rows;               /* [row_num][hidden] of `type`: the experts' results, in the order of the batch */
+    uint64_t row_num;
+    uint32_t hidden;                /* H, a multiple of 16 */
+    afd_token_type type;            /* AFD_TOKEN_F16 or AFD_TOKEN_BF16 */
+    const int32_t *session_ids;     /* i32[row_num], as batching wrote them; so the next three */
+    const int32_t *micro_batch_ids;
+    const int32_t *token_ids;
+    const int32_t *expert_offsets;
+    afd_writer *const *writers;     /* into attention windows */
+    uint32_t writer_num;
+    const int32_t *session_writers; /* i32[session_num]: the number of a session's writer; NULL: its own number */
+    uint32_t session_num;           /* entries of session_writers; not looked at where that is NULL */
+    const afd_round *rounds;        /* the rounds that this reply ends, round_num of them, also those without a row; */
+    uint32_t round_num;             /* NULL: every (session, micro-batch) of every writer that got a row */
+} afd_ffn_reply_args;
+
+#define AFD_FFN_REPLY_ARGS_INIT { .size = sizeof(afd_ffn_reply_args) }
+
+/*
+ * Sends every row to slot (micro_batch, token, expert_offset) of its session's attention window, then publishes: the
+ * flag of a row is set after the row, with release. Everything is checked before the first row is put, so an error in
+ * the arguments (AFD_ERR_INVALID, with row, field, value and bound) has written nothing. Does not wait: the slots of an
+ * open round are free. What a transport refuses is returned after the other writers were served.
+ */
+afd_status afd_ffn_reply(const afd_ffn_reply_args *args, afd_error *error);
 
 #pragma GCC visibility pop
 

@@ -57,6 +57,8 @@ typedef enum afd_wait_strategy {
 typedef struct afd_late {
     uint32_t session;     /* in [0, S) */
     uint32_t micro_batch; /* in [0, M), or AFD_MICRO_BATCH_ANY */
+    uint32_t token;       /* attention side: of the slot that is missing, in [0, BS); else 0 */
+    uint32_t slot;        /* attention side: in [0, E); else 0 */
     int32_t flag;         /* the flag as last seen: 0 is "still free", anything but 0 and 1 is corrupt */
     uint64_t silent_ns;   /* since the session's last take, else since it was admitted; without a scheduler object,
                              which is what remembers that, since the call's first empty pass */

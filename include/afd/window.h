@@ -8,6 +8,11 @@
  *                  no padding between descs; the table as a whole is padded to 512 bytes
  *     token data   u8[S][M][BS][E][HS],  HS = attn_to_ffn_token_size
  *
+ * An attention window holds, for its one session,
+ *
+ *     token info   i32 flag[M][BS][E], a flag a slot; padded as a whole to 512 bytes
+ *     token data   u8[M][BS][E][HS],  HS = ffn_to_attn_token_size
+ *
  * flag 1 = ready, 0 = free; anything else is "not ready". An expert id of 1,000,000 or more is an empty slot: a
  * producer writes only the slots that go to this worker, the rest keep the sentinel. docs/window-format.md has the
  * whole format, our header beside the window included, and who writes what when.
@@ -59,23 +64,33 @@ typedef struct afd_ffn_desc {
     int32_t layer_id; /* payload: written before the flag, never together with it */
 } afd_ffn_desc;
 
+/* Whose window it is: who reads it. */
+typedef enum afd_window_kind {
+    AFD_WINDOW_FFN = 1,
+    AFD_WINDOW_ATTENTION = 2
+} afd_window_kind;
+
 /* The sizes that a shape has; every one follows from the formulas above. */
-typedef struct afd_ffn_window_sizes {
-    uint64_t desc_bytes;       /* 8 + 4*BS*E */
-    uint64_t token_info_bytes; /* S*M*desc_bytes, without padding */
-    uint64_t token_data_bytes; /* S*M*BS*E*HS */
+typedef struct afd_window_sizes {
+    uint64_t desc_bytes;       /* FFN: 8 + 4*BS*E, of a desc; attention: 4*BS*E, the flags of a micro-batch */
+    uint64_t token_info_bytes; /* FFN: S*M*desc_bytes; attention: M*desc_bytes; without padding */
+    uint64_t token_data_bytes; /* FFN: S*M*BS*E*HS; attention: M*BS*E*HS */
     uint64_t token_data_offset; /* of the data behind the info: token_info_bytes rounded up to 512 */
     uint64_t window_bytes;     /* token_data_offset + token_data_bytes */
-} afd_ffn_window_sizes;
+} afd_window_sizes;
 
 /* AFD_ERR_INVALID where a count is 0, AFD_ERR_OVERFLOW where a size does not fit; *sizes is then left as it was. */
-afd_status afd_ffn_window_measure(const afd_shape *shape, afd_ffn_window_sizes *sizes, afd_error *error);
+afd_status afd_ffn_window_measure(const afd_shape *shape, afd_window_sizes *sizes, afd_error *error);
+afd_status afd_attention_window_measure(const afd_shape *shape, afd_window_sizes *sizes, afd_error *error);
 
 /*
  * Makes `memory` (4-byte aligned, `bytes` of it at least window_bytes, owned by the caller) a fresh FFN window: every
  * flag free, every layer_id 0, every expert id AFD_EXPERT_ID_NONE; token data is not touched. Not for one in use.
  */
 afd_status afd_ffn_window_format(const afd_shape *shape, void *memory, uint64_t bytes, afd_error *error);
+
+/* The same for an attention window: every flag free. */
+afd_status afd_attention_window_format(const afd_shape *shape, void *memory, uint64_t bytes, afd_error *error);
 
 /* A window that this process has created, joined or opened. Opaque. */
 typedef struct afd_window afd_window;
@@ -86,19 +101,22 @@ typedef enum afd_window_access {
 } afd_window_access;
 
 /*
- * A fresh FFN window in private memory: it and everything in it ends with afd_window_close(). Reserves address space;
+ * A fresh window in private memory: it and everything in it ends with afd_window_close(). Reserves address space;
  * pages of token data come when they are first written.
  */
 afd_status afd_ffn_window_create_private(const afd_shape *shape, afd_window **window, afd_error *error);
+afd_status afd_attention_window_create_private(const afd_shape *shape, afd_window **window, afd_error *error);
 
 /*
- * A fresh FFN window in shared memory under `name` (mode 0600), owned by this process until it closes it or dies. All
+ * A fresh window in shared memory under `name` (mode 0600), owned by this process until it closes it or dies. All
  * of it is reserved now: AFD_ERR_NO_SPACE names the bytes needed and free, and nothing is left behind. A name whose
  * owner lives is AFD_ERR_EXISTS with its pid; one whose owner is dead is replaced, and afd_window_info.replaced_pid
  * says whose it was. The name appears only when the window is complete, so a joiner never sees half of one.
  */
 afd_status afd_ffn_window_create_shared(const char *name, const afd_shape *shape, afd_window **window,
                                         afd_error *error);
+afd_status afd_attention_window_create_shared(const char *name, const afd_shape *shape, afd_window **window,
+                                              afd_error *error);
 
 /*
  * Joins the window `name` of another process, or of this one. Everything in its header is checked before anything else
@@ -131,8 +149,9 @@ typedef struct afd_window_info {
     char name[AFD_WINDOW_NAME_MAX + 1]; /* "" for private memory */
     bool valid;                /* the header passed every check of afd_window_join(); only listing shows others */
     char problem[AFD_ERROR_MESSAGE_BYTES]; /* why it is not valid, else "" */
+    afd_window_kind kind;
     afd_shape shape;
-    afd_ffn_window_sizes sizes;
+    afd_window_sizes sizes;
     uint64_t generation;       /* grows with every window made under this name */
     int64_t created_unix_ns;   /* on CLOCK_REALTIME */
     uint32_t owner_pid;
@@ -159,15 +178,20 @@ afd_status afd_window_list(void (*each)(void *arg, const afd_window_info *info),
 afd_status afd_window_remove(const char *name, bool force, afd_error *error);
 
 /*
- * Fills the ffn.window fields of `context` in. AFD_ERR_INVALID where a count of the context differs from the window's,
+ * Fills the ffn.window or the attention.window fields of `context` in, by the window's kind. AFD_ERR_INVALID where a count of the context differs from the window's,
  * or where the window was opened to look.
  */
 afd_status afd_window_bind(afd_window *window, afd_schedule_context *context, afd_error *error);
 
-/* The desc of (session, micro_batch), NULL if one of them is out of range. Valid until afd_window_close(). */
+/* The desc of (session, micro_batch) of an FFN window, NULL if one of them is out of range or it is an attention window.
+ * Valid until afd_window_close(). */
 afd_ffn_desc *afd_window_desc(const afd_window *window, uint32_t session, uint32_t micro_batch);
 
-/* The token data of (session, micro_batch), u8[BS][E][HS]; NULL if out of range or the window carries none. */
+/* The flags of micro_batch of an attention window, i32[BS][E]; NULL if out of range or it is an FFN window. */
+int32_t *afd_window_slot_flags(const afd_window *window, uint32_t micro_batch);
+
+/* The token data of (session, micro_batch), u8[BS][E][HS]; NULL if out of range or the window carries none. An attention
+ * window has one session, 0. */
 void *afd_window_token_data(const afd_window *window, uint32_t session, uint32_t micro_batch);
 
 /* expert_ids[BS][E] of a desc: payload, to be written only between is_free and publish. */
@@ -196,6 +220,14 @@ int32_t afd_ffn_desc_peek_layer_id(const afd_ffn_desc *desc);
 
 /* One expert id as it is now, index in [0, BS*E), for looking, as above. */
 int32_t afd_ffn_desc_peek_expert_id(const afd_ffn_desc *desc, size_t index);
+
+/*
+ * The same for one slot of an attention window, whose reader is the attention worker: publish is for the FFN worker that
+ * computed the slot, after it wrote the slot's token data; release, it meets the acquire of afd_attention_schedule().
+ * There is no is_free: a slot is free from its micro-batch's dispatch on.
+ */
+void afd_slot_publish(int32_t *flag);
+int32_t afd_slot_peek_flag(const int32_t *flag);
 
 #pragma GCC visibility pop
 

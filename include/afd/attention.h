@@ -39,9 +39,9 @@ extern "C" {
 #define AFD_MICRO_BATCH_NEXT UINT32_MAX
 
 /*
- * Waits until all BS*E flags of `micro_batch` (in [0, M), or AFD_MICRO_BATCH_NEXT, which is what the original waits for)
- * are exactly 1, clears them, and makes it the context's attention.micro_batch_id; *ready (may be NULL) becomes it. A
- * micro-batch that was given up is skipped by naming the one after it.
+ * Waits until all BS*E flags of `micro_batch` (in [0, M), or AFD_MICRO_BATCH_NEXT, as the original does) are exactly 1,
+ * clears them, and makes it the context's attention.micro_batch_id; *ready (may be NULL) becomes it. A micro-batch that
+ * was given up is skipped by naming the one after it.
  *
  * Results: AFD_OK, AFD_STOPPED, AFD_DEADLINE with wait->late naming each slot whose flag is not 1 (`token`, `slot`; the
  * session is this one and reads 0). On all but AFD_OK nothing was changed.
@@ -62,10 +62,10 @@ afd_status afd_attention_schedule_poll(afd_schedule_context *context, uint32_t m
 afd_status afd_attention_schedule_check(const afd_schedule_context *context, uint32_t micro_batch, afd_error *error);
 
 /*
- * Where the experts are: i32[layer_num][expert_num][width], a row `n, (rank, local expert id) x n, anything`. With n > 1
- * an expert has copies, and session s uses copy s % n. The local id is the FFN worker's number for the expert *in that
- * layer*: one that serves more than one layer numbers them layer * its experts + expert, so that sessions at different
- * layers keep apart in one batch.
+ * Where the experts are: i32[layer_num][expert_num][width], a row `n, (rank, local expert id) x n, anything`. With n >
+ * 1 an expert has copies, and session s uses copy s % n. The local id is the FFN worker's number for the expert *in
+ * that layer*: one that serves more than one layer numbers them layer * its experts + expert, so that sessions at
+ * different layers keep apart in one batch.
  */
 typedef struct afd_expert_table {
     const int32_t *entries;
@@ -96,17 +96,23 @@ typedef struct afd_dispatch_args {
     int32_t first_rank;          /* the rank of writers[0] */
 } afd_dispatch_args;
 
-#define AFD_DISPATCH_ARGS_INIT { .size = sizeof(afd_dispatch_args) }
+/* Everything 0, f16, not quantised, to every rank. */
+#define AFD_DISPATCH_ARGS_INIT                                                                                        \
+    {                                                                                                                 \
+        sizeof(afd_dispatch_args), 0, 0, 0, 0, NULL, 0, 0, AFD_TOKEN_F16, false, NULL, 0, NULL, { NULL, 0, 0, 0 },     \
+            NULL, false, NULL, 0, 0                                                                                   \
+    }
 
 /*
  * Sends one micro-batch: each active token to the workers of its K routed and E - K shared experts, into slot k of
- * (session, micro_batch, token); then publishes to every rank, also those that got nothing. Last, the flags of all slots
- * that were not sent (token_num < BS, or masked) are set in the own attention window, so that nobody waits for them.
+ * (session, micro_batch, token); then publishes to every rank, also those that got nothing. Last, the flags of all
+ * slots that were not sent (token_num < BS, or masked) are set in the own attention window, so that nobody waits for
+ * them.
  *
- * Takes M, BS, E, attn_to_ffn_token_size and the attention window from `context`; schedule_mode is not looked at. Before
- * anything is written it waits, as `wait` says, until every desc that it will publish is free.
- * quantize: v = x * smooth scale; d = 127 / max|v|; int8 = round-half-even(v * d); scale = 1 / d. A token of zeros gives
- * zeros and scale 0.
+ * Takes M, BS, E, attn_to_ffn_token_size and the attention window from `context`; schedule_mode is not looked at.
+ * Before anything is written it waits, as `wait` says, until every desc that it will publish is free. quantize: v = x
+ * * smooth scale; d = 127 / max|v|; int8 = round-half-even(v * d); scale = 1 / d. A token of zeros gives zeros and
+ * scale 0.
  *
  * Results: AFD_OK; AFD_STOPPED; AFD_DEADLINE, with late[].session the number of the writer whose desc is not free.
  * Errors: AFD_ERR_INVALID for an argument, an expert id or a table entry out of range, and for a round that is still
@@ -126,7 +132,7 @@ typedef struct afd_combine_args {
     void *output;               /* [token_num][hidden] of `type` */
 } afd_combine_args;
 
-#define AFD_COMBINE_ARGS_INIT { .size = sizeof(afd_combine_args) }
+#define AFD_COMBINE_ARGS_INIT { sizeof(afd_combine_args), 0, 0, 0, AFD_TOKEN_F16, NULL, false, NULL }
 
 /*
  * output[t] = sum over k < K of expert_scales[t][k] * slot[t][k], then the shared slots unweighted, in that order, in

@@ -122,7 +122,8 @@ afd_status afd_attention_context_layout(const afd_shape *shape, void *memory, ui
                                         afd_schedule_context **context, afd_error *error);
 afd_status afd_attention_context_create(const afd_shape *shape, afd_schedule_context **context, afd_error *error);
 
-/* Frees what afd_ffn_context_create() or afd_attention_context_create() made; NULL is allowed. No operator may be running on it. */
+/* Frees what afd_ffn_context_create() or afd_attention_context_create() made; NULL is allowed. No operator may be
+ * running on it. */
 void afd_context_destroy(afd_schedule_context *context);
 
 /* run_flag = 0, atomically, with release: operators that wait on the context return AFD_STOPPED. Signal-safe. */

@@ -152,8 +152,8 @@ uint64_t afd_ffn_scheduler_silent_ns(const afd_ffn_scheduler *scheduler, uint32_
 /*
  * Batching: sorts the slots of the taken sessions by expert, so that a grouped matmul can run over them.
  *
- * Slots come in the order (expert id, session order, token, slot): stable and deterministic. A slot with a sentinel takes
- * no part. Y = session_max * BS * E is the most rows there can be.
+ * Slots come in the order (expert id, session order, token, slot): stable and deterministic. A slot with a sentinel
+ * takes no part. Y = session_max * BS * E is the most rows there can be.
  */
 
 /* A slot whose expert id is neither in [0, expert_num) nor a sentinel, and the session that lost its place by it. */
@@ -179,7 +179,10 @@ typedef struct afd_ffn_batch_args {
     uint64_t workspace_bytes;     /* at least afd_ffn_batch_workspace_bytes() */
 } afd_ffn_batch_args;
 
-#define AFD_FFN_BATCH_ARGS_INIT { .size = sizeof(afd_ffn_batch_args) }
+#define AFD_FFN_BATCH_ARGS_INIT                                                                                       \
+    {                                                                                                                 \
+        sizeof(afd_ffn_batch_args), 0, 0, 0, AFD_TOKEN_F16, false, false, 0, NULL, NULL, 0                            \
+    }
 
 /* What batching writes; the memory is the caller's. Entries past the counts stay as they were. */
 typedef struct afd_ffn_batch_out {
@@ -204,16 +207,20 @@ typedef struct afd_ffn_batch_out {
     uint32_t wild_num;        /* out: sessions left out, which may be more than wild_capacity */
 } afd_ffn_batch_out;
 
-#define AFD_FFN_BATCH_OUT_INIT { .size = sizeof(afd_ffn_batch_out) }
+#define AFD_FFN_BATCH_OUT_INIT                                                                                        \
+    {                                                                                                                 \
+        sizeof(afd_ffn_batch_out), NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, 0, 0, 0, NULL, 0, 0    \
+    }
 
 /* Bytes of workspace for args->session_max, args->expert_num and the context's BS and E; 0 where they do not fit. */
 uint64_t afd_ffn_batch_workspace_bytes(const afd_schedule_context *context, const afd_ffn_batch_args *args);
 
 /*
- * Batches what afd_ffn_schedule() left in the context's output area (its first ffn.out_num sessions; 0 is a batch without
- * rows). With need_schedule it does the taking itself: waits, as `wait` says, all-sync on ffn.polling_index, reads each
- * id once into the workspace, refills, gives the descs back, advances polling_index, and leaves the output area alone.
- * The token data stays the producers' until their rounds are over, so it is read here, or later by `slots`.
+ * Batches what afd_ffn_schedule() left in the context's output area (its first ffn.out_num sessions; 0 is a batch
+ * without rows). With need_schedule it does the taking itself: waits, as `wait` says, all-sync on ffn.polling_index,
+ * reads each id once into the workspace, refills, gives the descs back, advances polling_index, and leaves the output
+ * area alone. The token data stays the producers' until their rounds are over, so it is read here, or later by
+ * `slots`.
  *
  * Strides come from the context. schedule_mode is not looked at; run_flag ends a wait. No read leaves
  * token_data_buf_size, nothing from a window is an index before it was checked.
@@ -243,7 +250,10 @@ typedef struct afd_ffn_reply_args {
     uint32_t round_num;             /* NULL: every (session, micro-batch) of every writer that got a row */
 } afd_ffn_reply_args;
 
-#define AFD_FFN_REPLY_ARGS_INIT { .size = sizeof(afd_ffn_reply_args) }
+#define AFD_FFN_REPLY_ARGS_INIT                                                                                       \
+    {                                                                                                                 \
+        sizeof(afd_ffn_reply_args), NULL, 0, 0, AFD_TOKEN_F16, NULL, NULL, NULL, NULL, NULL, 0, NULL, 0, NULL, 0      \
+    }
 
 /*
  * Sends every row to slot (micro_batch, token, expert_offset) of its session's attention window, then publishes: the

@@ -5,9 +5,10 @@
  *     f16, bf16   H values of 2 bytes
  *     int8        H values of 1 byte, then at the next multiple of 32 one f32 scale; value = int8 * scale
  *
- * A slot has HS bytes (attn_to_ffn_token_size, ffn_to_attn_token_size of the shape); HS may be larger than the token and
- * need not be a multiple of anything but 4. What is behind the token in its slot is never read. The original writes
- * H + 128 bytes for an int8 token and reads the scale at byte H, so H is a multiple of 32 where both sides must agree.
+ * A slot has HS bytes (attn_to_ffn_token_size, ffn_to_attn_token_size of the shape); HS may be larger than the token
+ * and need not be a multiple of anything but 4. What is behind the token in its slot is never read. The original
+ * writes H + 128 bytes for an int8 token and reads the scale at byte H, so H is a multiple of 32 where both sides must
+ * agree.
  *
  * Threads: pure functions, from anywhere.
  */

@@ -178,20 +178,20 @@ afd_status afd_window_list(void (*each)(void *arg, const afd_window_info *info),
 afd_status afd_window_remove(const char *name, bool force, afd_error *error);
 
 /*
- * Fills the ffn.window or the attention.window fields of `context` in, by the window's kind. AFD_ERR_INVALID where a count of the context differs from the window's,
- * or where the window was opened to look.
+ * Fills the ffn.window or the attention.window fields of `context` in, by the window's kind. AFD_ERR_INVALID where a
+ * count of the context differs from the window's, or where the window was opened to look.
  */
 afd_status afd_window_bind(afd_window *window, afd_schedule_context *context, afd_error *error);
 
-/* The desc of (session, micro_batch) of an FFN window, NULL if one of them is out of range or it is an attention window.
- * Valid until afd_window_close(). */
+/* The desc of (session, micro_batch) of an FFN window, NULL if one of them is out of range or it is an attention
+ * window. Valid until afd_window_close(). */
 afd_ffn_desc *afd_window_desc(const afd_window *window, uint32_t session, uint32_t micro_batch);
 
 /* The flags of micro_batch of an attention window, i32[BS][E]; NULL if out of range or it is an FFN window. */
 int32_t *afd_window_slot_flags(const afd_window *window, uint32_t micro_batch);
 
-/* The token data of (session, micro_batch), u8[BS][E][HS]; NULL if out of range or the window carries none. An attention
- * window has one session, 0. */
+/* The token data of (session, micro_batch), u8[BS][E][HS]; NULL if out of range or the window carries none. An
+ * attention window has one session, 0. */
 void *afd_window_token_data(const afd_window *window, uint32_t session, uint32_t micro_batch);
 
 /* expert_ids[BS][E] of a desc: payload, to be written only between is_free and publish. */
@@ -222,9 +222,9 @@ int32_t afd_ffn_desc_peek_layer_id(const afd_ffn_desc *desc);
 int32_t afd_ffn_desc_peek_expert_id(const afd_ffn_desc *desc, size_t index);
 
 /*
- * The same for one slot of an attention window, whose reader is the attention worker: publish is for the FFN worker that
- * computed the slot, after it wrote the slot's token data; release, it meets the acquire of afd_attention_schedule().
- * There is no is_free: a slot is free from its micro-batch's dispatch on.
+ * The same for one slot of an attention window, whose reader is the attention worker: publish is for the FFN worker
+ * that computed the slot, after it wrote the slot's token data; release, it meets the acquire of
+ * afd_attention_schedule(). There is no is_free: a slot is free from its micro-batch's dispatch on.
  */
 void afd_slot_publish(int32_t *flag);
 int32_t afd_slot_peek_flag(const int32_t *flag);

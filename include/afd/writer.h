@@ -18,7 +18,8 @@
  * transports that is at once when publish() returns.
  *
  * Threads: a writer belongs to one thread at a time. Different writers are independent, also toward one peer, as long
- * as they write different sessions (FFN windows) or different slots (attention windows). fork: the child does not use it.
+ * as they write different sessions (FFN windows) or different slots (attention windows). fork: the child does not use
+ * it.
  */
 #ifndef AFD_WRITER_H
 #define AFD_WRITER_H

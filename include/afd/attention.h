@@ -110,9 +110,10 @@ typedef struct afd_dispatch_args {
  * them.
  *
  * Takes M, BS, E, attn_to_ffn_token_size and the attention window from `context`; schedule_mode is not looked at.
- * Before anything is written it waits, as `wait` says, until every desc that it will publish is free. quantize: v = x
- * * smooth scale; d = 127 / max|v|; int8 = round-half-even(v * d); scale = 1 / d. A token of zeros gives zeros and
- * scale 0.
+ * Before anything is written it waits, as `wait` says, until every desc that it will publish is free.
+ *
+ * With quantize, v = x times the smooth scale, d = 127 / max|v|, each int8 is v*d rounded half to even, and the scale
+ * is 1 / d. A token of zeros gives zeros and scale 0.
  *
  * Results: AFD_OK; AFD_STOPPED; AFD_DEADLINE, with late[].session the number of the writer whose desc is not free.
  * Errors: AFD_ERR_INVALID for an argument, an expert id or a table entry out of range, and for a round that is still

@@ -25,7 +25,8 @@ afd__mapped_target afd__mapped_target_of(const afd_window *window, const afd_wri
 
 static afd_status fail_memory(uint64_t bytes, afd_error *error)
 {
-    return afd__fail(error, AFD_ERR_NO_MEMORY, "writer", bytes, 0, "no memory for %" PRIu64 " bytes of a writer", bytes);
+    return afd__fail(error, AFD_ERR_NO_MEMORY, "writer", bytes, 0, "no memory for %" PRIu64 " bytes of a writer",
+                     bytes);
 }
 
 /* The writer's own memory of its rounds. What does not fit 64 bits is more than there is, too. */

@@ -278,6 +278,21 @@ static void a_slot_is_published_once(void **state)
     end_window(&window);
 }
 
+static void a_round_publishes_no_slot_of_the_round_before(void **state)
+{
+    (void)state;
+    memory_window window = make_window(AFD_WINDOW_ATTENTION);
+    const afd_place places[] = { { 0, 1, 0, 1, 0 }, { 0, 1, 0, 2, 0 } };
+    put(&window, &places[0], 1, ATTENTION_HS);
+    publish(&window, 0, 1, 0);
+    put(&window, &places[1], 2, ATTENTION_HS);
+    memset(window.bytes + flag_at(&places[0]), 0, sizeof(int32_t)); /* the attention worker takes the first */
+    publish(&window, 0, 1, 0);
+    expect_i32(&window, flag_at(&places[1]), AFD_FLAG_READY);
+    expect_equal(&window);
+    end_window(&window);
+}
+
 static void discarded_slots_are_never_published(void **state)
 {
     (void)state;
@@ -437,6 +452,7 @@ int main(void)
         cmocka_unit_test(a_desc_is_free_unless_its_flag_is_1),
         cmocka_unit_test(the_flags_of_slots_are_set_by_publish_alone),
         cmocka_unit_test(a_slot_is_published_once),
+        cmocka_unit_test(a_round_publishes_no_slot_of_the_round_before),
         cmocka_unit_test(discarded_slots_are_never_published),
         cmocka_unit_test(memory_that_is_no_window_is_refused),
         cmocka_unit_test(a_window_without_token_data_needs_no_memory_for_it),

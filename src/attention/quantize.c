@@ -4,7 +4,7 @@
  * without a branch, so that a compiler makes vectors of them. Nothing is kept between the passes: converting a value
  * again costs less than a buffer for tokens of any size.
  *
- * Products and sums must be rounded one by one, so this file is compiled with -ffp-contract=off.
+ * Products and sums must be rounded one by one, which src/CMakeLists.txt tells the compiler (-ffp-contract=off).
  */
 #include "attention/quantize.h"
 

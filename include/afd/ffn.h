@@ -57,19 +57,36 @@ extern "C" {
  * optional. Without it a call is exactly CANN's aclnnInplaceFfnWorkerScheduler; with it there are
  *   - the live set: sessions that are away are not waited for,
  *   - the fair choice among a group's ready micro-batches,
- *   - since when each session has been silent, for deadline reports.
+ *   - since when each session has been silent, for deadline reports,
+ *   - in all-sync, copies made early: the ids of who is ready are copied while others are awaited.
  * It belongs to the one thread that schedules, which may also change it from poll().
  */
 typedef struct afd_ffn_scheduler afd_ffn_scheduler;
+
+/*
+ * The caller's threads, lent for one call. run() calls part(part_arg, i) once for each i in [0, part_num), on whatever
+ * threads it likes, at the same time or not, and returns when all have returned. libafd starts no thread itself.
+ */
+typedef struct afd_part_runner {
+    size_t size;       /* sizeof(afd_part_runner), so that it can grow */
+    uint32_t part_num; /* into how many parts to cut the work: the number of threads, >= 1 */
+    void (*run)(void *run_arg, void (*part)(void *part_arg, uint32_t index), void *part_arg, uint32_t part_num);
+    void *run_arg;
+} afd_part_runner;
 
 typedef struct afd_ffn_schedule_args {
     size_t size;                  /* sizeof(afd_ffn_schedule_args), so that the structure can grow */
     int32_t sync_group_size;      /* G in [1, S], a divisor of S; S itself is all-sync */
     int32_t execute_mode;         /* 0 */
     afd_ffn_scheduler *scheduler; /* optional */
+    const afd_part_runner *parts; /* optional: 128 KiB of ids and more are taken in parts. It pays where ids come from
+                                     memory or another core, and costs where they are in the near cache */
 } afd_ffn_schedule_args;
 
-#define AFD_FFN_SCHEDULE_ARGS_INIT(sync_group_size_) { sizeof(afd_ffn_schedule_args), (sync_group_size_), 0, NULL }
+#define AFD_FFN_SCHEDULE_ARGS_INIT(sync_group_size_)                                                                  \
+    {                                                                                                                 \
+        sizeof(afd_ffn_schedule_args), (sync_group_size_), 0, NULL, NULL                                              \
+    }
 
 /*
  * Schedules, waiting as `wait` says; NULL waits like AFD_WAIT_YIELD without deadline. *taken_num (may be NULL) becomes
@@ -98,7 +115,8 @@ afd_status afd_ffn_schedule_poll(afd_schedule_context *context, const afd_ffn_sc
  * context and args there; schedule_mode = 0; S, M, BS, E > 0; the six buffers not null; 4*BS*E and S*M*desc and
  * 4*S*BS*E fit 64 bits (AFD_ERR_OVERFLOW); token_info_buf_size >= S*M*desc; the id buffers >= 4*S; expert_ids_buf_size
  * >= 4*S*BS*E; polling_index < M; 0 < G <= S; S % G = 0; execute_mode = 0; buffers 4-byte aligned; the scheduler object
- * made for this S and M. token_data_buf_size is not looked at, nor is the attention side.
+ * made for this S and M; a part runner with a function and at least one part. token_data_buf_size is not looked at,
+ * nor is the attention side.
  */
 afd_status afd_ffn_schedule_check(const afd_schedule_context *context, const afd_ffn_schedule_args *args,
                                   afd_error *error);

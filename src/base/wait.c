@@ -72,7 +72,13 @@ static void call_poll(afd_wait *wait)
 
 afd_status afd__waiter_start(afd__waiter *waiter, afd_wait *wait, const int32_t *run_flag, afd_error *error)
 {
-    *waiter = (afd__waiter){ .wait = wait, .run_flag = run_flag, .sleep_ns = SLEEP_NS_MIN };
+    /* Field by field: a fallback that is not used is not cleared either, which would be most of a short call. */
+    waiter->wait = wait;
+    waiter->run_flag = run_flag;
+    waiter->empty_pass_num = 0;
+    waiter->sleep_ns = SLEEP_NS_MIN;
+    waiter->began_ns = 0;
+    waiter->expired = false;
     if (wait == NULL) {
         waiter->fallback = (afd_wait)AFD_WAIT_INIT(AFD_WAIT_YIELD);
         waiter->wait = &waiter->fallback;

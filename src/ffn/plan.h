@@ -29,6 +29,7 @@ typedef struct afd__ffn_plan {
     int32_t *expert_ids;
     const int32_t *run_flag;
     afd_ffn_scheduler *scheduler; /* or NULL: every session is live */
+    const afd_part_runner *parts; /* or NULL */
 } afd__ffn_plan;
 
 /* All checks of afd_ffn_schedule_check(), in its order; fills *plan only if all pass. */
@@ -47,9 +48,34 @@ static inline bool afd__ffn_plan_is_ready(const afd__ffn_plan *plan, uint32_t se
     return afd__desc_is_ready(afd__ffn_plan_desc(plan, session, micro_batch));
 }
 
+/* The first desc in [from, end) that is ready, by its number session * M + micro_batch; `end` if there is none. */
+static inline size_t afd__ffn_plan_next_ready(const afd__ffn_plan *plan, size_t from, size_t end)
+{
+    const char *at = plan->token_info + from * plan->desc_bytes;
+    for (size_t number = from; number < end; number++, at += plan->desc_bytes) {
+        if (afd__desc_is_ready((const afd_ffn_desc *)(const void *)at)) {
+            return number;
+        }
+    }
+    return end;
+}
+
+/* The first of the descs from, from + stride, ... below `end` that is not ready, by its number; >= end if all are. */
+static inline size_t afd__ffn_plan_next_not_ready(const afd__ffn_plan *plan, size_t from, size_t end, size_t stride)
+{
+    const char *at = plan->token_info + from * plan->desc_bytes;
+    size_t number = from;
+    while (number < end && afd__desc_is_ready((const afd_ffn_desc *)(const void *)at)) {
+        number += stride;
+        at += stride * plan->desc_bytes;
+    }
+    return number;
+}
+
 static inline afd_session_state afd__ffn_plan_state(const afd__ffn_plan *plan, uint32_t session)
 {
-    return plan->scheduler == NULL ? AFD_SESSION_LIVE : plan->scheduler->sessions[session].state;
+    return plan->scheduler == NULL ? AFD_SESSION_LIVE
+                                   : (afd_session_state)plan->scheduler->sessions[session].state;
 }
 
 /* Whether the call may not go on without this session. */

@@ -8,7 +8,7 @@
 #include "afd/wait.h"
 #include "base/error.h"
 
-#define SCHEDULER_MAGIC UINT64_C(0x4C55444548435346) /* "FSCHEDUL" */
+#define SCHEDULER_MAGIC UINT32_C(0x48435346) /* "FSCH" */
 
 /* The promise of ffn.h, at its tightest: one session with one micro-batch. */
 static_assert(sizeof(afd_ffn_scheduler) + sizeof(afd__ffn_session) <= 64, "at most 64 bytes a (session, micro-batch)");
@@ -108,7 +108,8 @@ static void set_state(afd_ffn_scheduler *scheduler, uint32_t session, afd_sessio
     afd__ffn_session *entry = &scheduler->sessions[session];
     scheduler->live_num -= entry->state == AFD_SESSION_LIVE;
     scheduler->joining_num -= entry->state == AFD_SESSION_JOINING;
-    entry->state = state;
+    entry->state = (uint8_t)state;
+    scheduler->early_id_num = 0; /* which row is whose depends on who is live */
     scheduler->live_num += state == AFD_SESSION_LIVE;
     scheduler->joining_num += state == AFD_SESSION_JOINING;
 }
@@ -134,7 +135,8 @@ afd_status afd_ffn_scheduler_drop(afd_ffn_scheduler *scheduler, uint32_t session
 
 afd_session_state afd_ffn_scheduler_state(const afd_ffn_scheduler *scheduler, uint32_t session)
 {
-    return session < scheduler->session_num ? scheduler->sessions[session].state : AFD_SESSION_AWAY;
+    return session < scheduler->session_num ? (afd_session_state)scheduler->sessions[session].state
+                                            : AFD_SESSION_AWAY;
 }
 
 uint64_t afd_ffn_scheduler_silent_ns(const afd_ffn_scheduler *scheduler, uint32_t session, uint64_t now_ns)

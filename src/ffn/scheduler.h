@@ -4,6 +4,7 @@
 #define AFD_FFN_SCHEDULER_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include "afd/ffn.h"
@@ -11,16 +12,21 @@
 typedef struct afd__ffn_session {
     uint64_t heard_ns;     /* of its last take, else of its admission, on CLOCK_MONOTONIC */
     uint32_t cursor;       /* of the group that begins with this session: the micro-batch to look at first, < M */
-    afd_session_state state;
+    uint8_t state;         /* an afd_session_state */
+    bool is_copied;        /* early: its ids are in its output row (early.h) */
 } afd__ffn_session;
 
 struct afd_ffn_scheduler {
-    uint64_t magic;
+    uint32_t magic;
     uint32_t session_num;
     uint32_t micro_batch_num;
     uint32_t live_num;     /* sessions that are AFD_SESSION_LIVE */
     uint32_t joining_num;  /* sessions that are AFD_SESSION_JOINING */
     bool fair;
+    /* What the early copies are of and where they are, to know the call that may go on with them; never followed. */
+    const void *early_desc;
+    const void *early_rows;
+    size_t early_id_num;   /* 0: there are none */
     afd__ffn_session sessions[]; /* [session_num] */
 };
 

@@ -13,6 +13,7 @@
 #include <string.h>
 
 #include "afd/window.h"
+#include "window/move.h"
 
 /* The flag of a slot of an attention window: a type of its own because the model's is another. */
 typedef int32_t afd__slot_flag;
@@ -41,6 +42,13 @@ static inline void afd__desc_read_ids(int32_t *ids, const afd_ffn_desc *desc, si
 static inline void afd__desc_refill_ids(afd_ffn_desc *desc, size_t id_num)
 {
     memset(desc + 1, 0x7F, id_num * sizeof(int32_t));
+}
+
+/* Reads and refills the ids at once, and fetches the ids of `next` meanwhile: a desc of the same size, which need not
+ * be there. */
+static inline void afd__desc_move_ids(int32_t *ids, afd_ffn_desc *desc, size_t id_num, const afd_ffn_desc *next)
+{
+    afd__move_ids(ids, (int32_t *)(void *)(desc + 1), id_num, (const int32_t *)(const void *)(next + 1));
 }
 
 #endif

@@ -61,12 +61,13 @@ static inline void afd__desc_give_back(afd_ffn_desc *desc)
     afd__store_release_i32(afd__desc_flag_mut(desc), AFD_FLAG_FREE);
 }
 
-/* Scheduler: the whole take of a desc that afd__desc_is_ready() said yes to. */
-static inline void afd__desc_take(afd_ffn_desc *desc, size_t id_num, int32_t *layer_id, int32_t *ids)
+/* Scheduler: the whole take of a desc that afd__desc_is_ready() said yes to. `next` is the desc that will be taken
+ * AFD__MOVE_AHEAD_BYTES later, or any other. */
+static inline void afd__desc_take(afd_ffn_desc *desc, size_t id_num, int32_t *layer_id, int32_t *ids,
+                                  const afd_ffn_desc *next)
 {
     *layer_id = afd__desc_read_layer_id(desc);
-    afd__desc_read_ids(ids, desc, id_num);
-    afd__desc_refill_ids(desc, id_num);
+    afd__desc_move_ids(ids, desc, id_num, next);
     afd__desc_give_back(desc);
 }
 

@@ -145,7 +145,7 @@ void case_make(schedule_case *fuzzed, const uint8_t *data, size_t size)
     take_bytes(&fuzzed->input, sizeof(fuzzed->input), &data, &size);
     take_bytes(fuzzed->context, sizeof(*fuzzed->context), &data, &size);
     fuzzed->args = (afd_ffn_schedule_args){ sizeof(fuzzed->args), fuzzed->input.sync_group_size,
-                                            fuzzed->input.execute_mode, NULL };
+                                            fuzzed->input.execute_mode, NULL, NULL };
     bool tame = (fuzzed->input.options & INPUT_TAME) != 0;
     if (tame) {
         bend_counts(fuzzed);

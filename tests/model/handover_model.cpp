@@ -91,7 +91,7 @@ static void take_and_check(afd_ffn_desc *desc, int producer, int round)
 {
     int32_t layer_id = 0;
     int32_t expert_ids[MODEL_ID_NUM] = { 0 };
-    afd__desc_take(desc, MODEL_ID_NUM, &layer_id, expert_ids);
+    afd__desc_take(desc, MODEL_ID_NUM, &layer_id, expert_ids, desc);
     RL_ASSERT(layer_id == layer_id_of(producer, round));
     for (int slot = 0; slot < MODEL_ID_NUM; slot++) {
         RL_ASSERT(expert_ids[slot] == expert_id_of(producer, round, slot));

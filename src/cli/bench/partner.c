@@ -13,7 +13,7 @@
 
 enum { LINE_BYTES = 128, NOT_READY = -1 };
 
-typedef enum request { ARM, WRITE_AWAITED, PUBLISH, END } request;
+typedef enum request { ARM, WRITE_AWAITED, PUBLISH, PART, END } request;
 
 /* A side a cache line, so that answering and hammering do not take from the other what it looks at. */
 struct bench_partner {
@@ -25,7 +25,10 @@ struct bench_partner {
     uint32_t end;
     int cpu;
     uint64_t due_ticks;
+    void (*part)(void *part_arg, uint32_t index);
+    void *part_arg;
     bench_world *world;
+    afd_part_runner parts;
     pthread_t thread;
     /* Written by the thread on the other core. */
     alignas(LINE_BYTES) atomic_uint answered;
@@ -77,6 +80,9 @@ static void serve(bench_partner *partner)
     case PUBLISH:
         publish_when_due(partner);
         break;
+    case PART:
+        partner->part(partner->part_arg, 1);
+        break;
     case END:
         break;
     }
@@ -124,6 +130,19 @@ static void wait_for_answer(const bench_partner *partner)
     }
 }
 
+/* An afd_part_runner's run(), for the two parts that bench_partner_parts() asks for. */
+static void run_two_parts(void *arg, void (*part)(void *part_arg, uint32_t index), void *part_arg, uint32_t part_num)
+{
+    bench_partner *partner = arg;
+    (void)part_num;
+    partner->what = PART;
+    partner->part = part;
+    partner->part_arg = part_arg;
+    ask(partner);
+    part(part_arg, 0);
+    wait_for_answer(partner);
+}
+
 bench_partner *bench_partner_start(bench_world *world, int cpu)
 {
     bench_partner *partner = aligned_alloc(LINE_BYTES, sizeof(*partner));
@@ -131,6 +150,7 @@ bench_partner *bench_partner_start(bench_world *world, int cpu)
         return NULL;
     }
     *partner = (bench_partner){ .world = world, .cpu = cpu, .hammer_state = 1, .readied = NOT_READY };
+    partner->parts = (afd_part_runner){ sizeof(partner->parts), 2, run_two_parts, partner };
     int result = pthread_create(&partner->thread, NULL, run_partner, partner);
     if (result != 0) {
         free(partner);
@@ -165,6 +185,11 @@ void bench_partner_arm(bench_partner *partner, bench_target target, uint32_t fir
     partner->end = end;
     ask(partner);
     wait_for_answer(partner);
+}
+
+const afd_part_runner *bench_partner_parts(bench_partner *partner)
+{
+    return &partner->parts;
 }
 
 void bench_partner_write_awaited(bench_partner *partner)

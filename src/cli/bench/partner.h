@@ -22,6 +22,9 @@ void bench_partner_end(bench_partner *partner);
 /* Arms the sessions [first, end) over there, and returns when that is done. */
 void bench_partner_arm(bench_partner *partner, bench_target target, uint32_t first, uint32_t end);
 
+/* A part runner that does part 0 here and part 1 over there. It lives as long as the partner. */
+const afd_part_runner *bench_partner_parts(bench_partner *partner);
+
 /* Writes the awaited session's desc over there, but not yet its flag, and returns when that is done. */
 void bench_partner_write_awaited(bench_partner *partner);
 

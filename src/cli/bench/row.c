@@ -25,6 +25,8 @@ static const struct {
     { BENCH_SCHEDULE, BENCH_ALLSYNC, BENCH_REMOTE },
     { BENCH_SCHEDULE, BENCH_ALLSYNC, BENCH_COLD },
     { BENCH_SCHEDULE, BENCH_ALLSYNC, BENCH_HAMMERED },
+    { BENCH_SCHEDULE, BENCH_ALLSYNC_PARTS, BENCH_LOCAL },
+    { BENCH_SCHEDULE, BENCH_ALLSYNC_PARTS, BENCH_COLD },
     { BENCH_FLAG, BENCH_GROUPS, BENCH_REMOTE },
     { BENCH_FLAG, BENCH_ALLSYNC, BENCH_LOCAL },
     { BENCH_FLAG, BENCH_ALLSYNC, BENCH_REMOTE },
@@ -78,9 +80,11 @@ static const char *mode_name(bench_mode mode)
     case BENCH_ALLSYNC:
         return "allsync";
     case BENCH_ALLSYNC_OBJECT:
+        return "allsync-object";
+    case BENCH_ALLSYNC_PARTS:
         break;
     }
-    return "allsync-object";
+    return "allsync-parts";
 }
 
 const char *bench_row_state(const bench_row *row)
@@ -137,11 +141,15 @@ bool bench_row_matches(const bench_row *row, const char *filter)
 
 bool bench_row_needs_partner(const bench_row *row)
 {
-    return row->kind == BENCH_FLAG || row->state == BENCH_REMOTE || row->state == BENCH_HAMMERED;
+    return row->kind == BENCH_FLAG || row->state == BENCH_REMOTE || row->state == BENCH_HAMMERED ||
+           row->mode == BENCH_ALLSYNC_PARTS;
 }
 
 const char *bench_row_summary(const bench_row *row)
 {
+    if (row->mode == BENCH_ALLSYNC_PARTS) {
+        return "a call that takes a micro-batch of all sessions at once, in two parts by two threads";
+    }
     switch (row->kind) {
     case BENCH_SCHEDULE:
         return row->mode == BENCH_GROUPS ? "a call that takes one ready micro-batch of every session, groups of one"

@@ -21,7 +21,8 @@ typedef enum bench_kind {
 typedef enum bench_mode {
     BENCH_GROUPS,        /* groups of one session */
     BENCH_ALLSYNC,       /* one group of all */
-    BENCH_ALLSYNC_OBJECT /* the same, with a scheduler object */
+    BENCH_ALLSYNC_OBJECT, /* the same, with a scheduler object */
+    BENCH_ALLSYNC_PARTS   /* the same as all-sync, taken in two parts by two threads */
 } bench_mode;
 
 typedef enum bench_state {

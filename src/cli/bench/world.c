@@ -328,6 +328,12 @@ void bench_world_warm_outputs(const bench_world *world)
     }
 }
 
+void bench_world_warm_half(const bench_world *world, uint32_t half)
+{
+    uint64_t ids = world->instances[0].context->ffn.expert_ids_buf;
+    scribble(ids + (half == 0 ? 0 : world->block_bytes / 2), world->block_bytes / 2);
+}
+
 /* ---- looking at the results ---- */
 
 static bool is_refilled(const bench_world *world, const int32_t *ids)

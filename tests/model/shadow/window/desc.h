@@ -55,4 +55,11 @@ static inline void afd__desc_refill_ids(afd_ffn_desc *desc, size_t id_num)
     }
 }
 
+static inline void afd__desc_move_ids(int32_t *ids, afd_ffn_desc *desc, size_t id_num, const afd_ffn_desc *next)
+{
+    (void)next; /* a hint to the cache, of which the model has none */
+    afd__desc_read_ids(ids, desc, id_num);
+    afd__desc_refill_ids(desc, id_num);
+}
+
 #endif

@@ -33,6 +33,15 @@ void run_histogram_add(run_histogram *histogram, uint64_t value)
     }
 }
 
+void run_histogram_merge(run_histogram *histogram, const run_histogram *other)
+{
+    for (uint32_t bucket = 0; bucket < RUN_HISTOGRAM_BUCKET_NUM; bucket++) {
+        histogram->counts[bucket] += other->counts[bucket];
+    }
+    histogram->sample_num += other->sample_num;
+    histogram->max = other->max > histogram->max ? other->max : histogram->max;
+}
+
 uint64_t run_histogram_percentile(const run_histogram *histogram, double percent)
 {
     uint64_t seen = 0;

@@ -19,6 +19,9 @@ typedef struct run_histogram {
 
 void run_histogram_add(run_histogram *histogram, uint64_t value);
 
+/* Adds the samples of `other` to `histogram`. */
+void run_histogram_merge(run_histogram *histogram, const run_histogram *other);
+
 /* The value that `percent` (in (0, 100]) of the samples do not exceed; 0 without samples. */
 uint64_t run_histogram_percentile(const run_histogram *histogram, double percent);
 

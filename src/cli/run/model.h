@@ -13,6 +13,7 @@ typedef struct run_model {
     uint32_t routed_expert_num;  /* of a layer */
     uint32_t shared_expert_num;  /* of a layer; every token goes to all of them */
     uint32_t top_k;              /* routed experts of a token */
+    uint32_t expert_width;       /* rows of an expert's W1 and of its W3, columns of its W2 */
 } run_model;
 
 /* NULL if there is no model of that name. */

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "run/router.h"
 
+#include <math.h>
 #include <stdlib.h>
 
 #include "out.h"
@@ -66,8 +67,7 @@ static void offer(best_list *best, uint32_t top_k, float value, int32_t expert)
     best->experts[at] = expert;
 }
 
-/* A router takes the top-k of the softmax. That keeps the order of the logits, so the choice is theirs; the weights,
- * which do need the exponentials, are for the combine, and ids are all that crosses here. */
+/* A router takes the top-k of the softmax. That keeps the order of the logits, so the choice is theirs. */
 static void choose(const run_router *router, uint32_t layer, const float *hidden, best_list *best)
 {
     const run_model *model = router->model;
@@ -94,5 +94,23 @@ void run_router_route(const run_router *router, uint32_t layer, uint64_t token_s
     }
     for (uint32_t k = 0; k < model->shared_expert_num; k++) {
         ids[model->top_k + k] = first_id + (int32_t)(model->routed_expert_num + k);
+    }
+}
+
+void run_router_choose(const run_router *router, uint32_t layer, const float features[RUN_ROUTER_WIDTH],
+                       int32_t *experts, float *weights)
+{
+    uint32_t top_k = router->model->top_k;
+    best_list best = { 0 };
+    choose(router, layer, features, &best);
+    float sum = 0.0F;
+    for (uint32_t k = 0; k < top_k; k++) {
+        experts[k] = best.experts[k];
+        /* The best is first, so no exponent is positive and the sum is in [1, top_k]. */
+        weights[k] = expf(best.logits[k] - best.logits[0]);
+        sum += weights[k];
+    }
+    for (uint32_t k = 0; k < top_k; k++) {
+        weights[k] /= sum;
     }
 }

@@ -31,4 +31,12 @@ void run_router_destroy(run_router *router);
  */
 void run_router_route(const run_router *router, uint32_t layer, uint64_t token_seed, int32_t *ids);
 
+/*
+ * The routed experts of one token, experts[top_k] in [0, routed), best first, and their weights: the softmax of the
+ * chosen logits. Of equal logits the lower expert goes first. `features` are run_hidden_features() of its input; the
+ * same features give the same bits.
+ */
+void run_router_choose(const run_router *router, uint32_t layer, const float features[RUN_ROUTER_WIDTH],
+                       int32_t *experts, float *weights);
+
 #endif

@@ -1,141 +1,221 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "run/attention.h"
 
-#include <string.h>
+#include <inttypes.h>
+#include <stdlib.h>
 
-#include "afd/wait.h"
+#include "afd/worker.h"
+#include "out.h"
+#include "run/flight.h"
+#include "run/member.h"
+#include "run/verify.h"
 
-#include "run/random.h"
-#include "run/stamp.h"
-
-typedef struct attention_worker {
+typedef struct attention {
+    run_member member;
     const run_job *job;
-    afd_window *window;
     uint32_t session;
-    uint64_t sent_num;
-} attention_worker;
+    afd_attention_worker *worker;
+    run_flight *flights; /* [M] */
+    run_verifier verifier;
+} attention;
 
-static bool everybody_joined(void *arg)
+static bool create(attention *self, afd_error *error)
 {
-    const run_ledger *ledger = arg;
-    /* A, meets the R in await_crew_and_schedule(): everybody has the window open. */
-    return atomic_load_explicit(ledger->go, memory_order_acquire);
+    const run_job *job = self->job;
+    const run_options *options = &job->options;
+    char name[RUN_WINDOW_NAME_BYTES];
+    run_job_window_name(job, self->member.number, name);
+    afd_attention_worker_options worker_options = {
+        .size = sizeof(worker_options),
+        .shape = job->shape,
+        .window_name = options->threads ? NULL : name,
+        .session = self->session,
+        .hidden = options->model->hidden,
+        .type = AFD_TOKEN_BF16,
+        .quantize = options->quantize,
+        .top_k = options->model->top_k,
+        .experts = job->placement.table,
+        .ffn_num = options->ffn_num,
+        .sync_group_size = options->sync_group_size,
+        .observer = run_stages_observe,
+        .observer_arg = &self->member.watch,
+    };
+    return afd_attention_worker_create(&worker_options, &self->worker, error) == AFD_OK;
 }
 
-static bool is_answered(void *arg)
+static bool connect_all(attention *self, afd_error *error)
 {
-    /* A, meets the FFN worker's release in run_check_taken(): the entry and the token data are ours again. */
-    const run_entry *entry = arg;
-    return atomic_load_explicit(&entry->answered_round, memory_order_acquire) == entry->round;
-}
-
-static bool is_free(void *arg)
-{
-    return afd_ffn_desc_is_free(arg);
-}
-
-static bool wait_until(const attention_worker *worker, bool (*is_done)(void *), void *arg)
-{
-    /* More attention workers than cores is the normal case here: leave the core to whoever is awaited. */
-    afd_wait wait = AFD_WAIT_INIT(AFD_WAIT_BACKOFF);
-    wait.stop = worker->job->ledger.stop;
-    return afd_wait_until(&wait, is_done, arg, NULL) == AFD_OK;
-}
-
-/* Decode batches vary: one in eight is not full, so that slots keep their sentinel and refills are seen. */
-static uint32_t choose_token_num(const attention_worker *worker, uint32_t micro_batch, uint64_t round)
-{
-    run_random random = run_random_of(worker->job->options.seed + worker->session, micro_batch, round, 'n');
-    uint32_t batch_size = worker->job->shape.micro_batch_size;
-    if (run_random_next(&random) % 8 != 0) {
-        return batch_size;
-    }
-    return (uint32_t)(run_random_next(&random) % (batch_size + 1));
-}
-
-static void route_tokens(const attention_worker *worker, uint32_t micro_batch, run_entry *entry)
-{
-    const run_job *job = worker->job;
-    uint32_t slot_num = job->shape.selected_expert_num;
-    for (uint32_t token = 0; token < entry->token_num; token++) {
-        run_random random = run_random_of(job->options.seed, worker->session, micro_batch, token);
-        /* A token keeps its hidden state within a step and gets another in the next. */
-        uint64_t token_seed = run_random_next(&random) + (entry->round - 1) / job->options.layer_num;
-        run_router_route(&job->router, entry->layer, token_seed, &entry->expert_ids[(size_t)token * slot_num]);
-    }
-}
-
-static void write_payload(const attention_worker *worker, uint32_t micro_batch, const run_entry *entry,
-                          afd_ffn_desc *desc)
-{
-    const afd_shape *shape = &worker->job->shape;
-    size_t id_num = (size_t)entry->token_num * shape->selected_expert_num;
-    char *data = afd_window_token_data(worker->window, worker->session, micro_batch);
-    for (size_t slot = 0; slot < id_num; slot++) {
-        uint64_t stamp = run_stamp_of(worker->session, micro_batch, entry->round, slot);
-        run_stamp_write(data + slot * shape->attn_to_ffn_token_size, shape->attn_to_ffn_token_size, stamp);
-    }
-    memcpy(afd_ffn_desc_expert_ids(desc), entry->expert_ids, id_num * sizeof(int32_t));
-    desc->layer_id = (int32_t)entry->layer;
-}
-
-static void note_progress(attention_worker *worker, uint32_t micro_batch, uint32_t layer)
-{
-    run_progress *progress = &worker->job->ledger.progress[worker->session];
-    atomic_store_explicit(&progress->micro_batch, micro_batch, memory_order_relaxed);
-    atomic_store_explicit(&progress->layer, layer, memory_order_relaxed);
-    /* R, for whoever asks what this worker did last: a count never comes with older numbers than its own. */
-    atomic_store_explicit(&progress->sent_num, ++worker->sent_num, memory_order_release);
-}
-
-/* Sends one micro-batch of one layer; false if the run was stopped. */
-static bool send_round(attention_worker *worker, uint32_t micro_batch, uint64_t round, uint32_t layer)
-{
-    run_entry *entry = run_ledger_entry(&worker->job->ledger, worker->session, micro_batch);
-    afd_ffn_desc *desc = afd_window_desc(worker->window, worker->session, micro_batch);
-    if (!wait_until(worker, is_answered, entry) || !wait_until(worker, is_free, desc)) {
-        return false;
-    }
-    entry->round = round;
-    entry->layer = layer;
-    entry->token_num = choose_token_num(worker, micro_batch, round);
-    route_tokens(worker, micro_batch, entry);
-    write_payload(worker, micro_batch, entry, desc);
-    entry->publish_ns = afd_clock_ns();
-    afd_ffn_desc_publish(desc);
-    note_progress(worker, micro_batch, layer);
-    return true;
-}
-
-static bool send_all(attention_worker *worker)
-{
-    const run_job *job = worker->job;
-    for (uint64_t round = 1; round <= job->rounds_per_micro_batch; round++) {
-        uint32_t layer = (uint32_t)((round - 1) % job->options.layer_num);
-        for (uint32_t m = 0; m < job->shape.micro_batch_num; m++) {
-            if (!send_round(worker, m, round, layer)) {
-                return false;
-            }
+    for (uint32_t rank = 0; rank < self->job->options.ffn_num; rank++) {
+        afd_writer *writer = NULL;
+        if (run_member_reach(&self->member, rank, &writer, error) != AFD_OK) {
+            return false;
         }
-    }
-    return true;
-}
-
-static bool await_last_answers(const attention_worker *worker)
-{
-    for (uint32_t m = 0; m < worker->job->shape.micro_batch_num; m++) {
-        if (!wait_until(worker, is_answered, run_ledger_entry(&worker->job->ledger, worker->session, m))) {
+        if (afd_attention_worker_connect(self->worker, rank, writer, error) != AFD_OK) {
+            afd_writer_close(writer);
             return false;
         }
     }
     return true;
 }
 
-bool run_attention(const run_job *job, afd_window *window, uint32_t session)
+static void report_late(attention *self, uint32_t micro_batch, bool is_collecting)
 {
-    attention_worker worker = { .job = job, .window = window, .session = session };
-    run_ledger ledger = job->ledger;
-    /* R, meets the A in run_crew_has_joined(). */
-    atomic_store_explicit(&ledger.progress[session].joined, true, memory_order_release);
-    return wait_until(&worker, everybody_joined, &ledger) && send_all(&worker) && await_last_answers(&worker);
+    const afd_late *late = &self->member.late[0];
+    self->member.seat->deadline_num++;
+    if (self->member.wait.late_num == 0) {
+        return;
+    }
+    int64_t rank = is_collecting ? afd_attention_worker_late_rank(self->worker, micro_batch, late->token, late->slot)
+                                 : (int64_t)late->session;
+    afd_cli_note("run", "late at attention worker %" PRIu32 ": FFN worker %" PRId64 " %s micro-batch %" PRIu32
+                 " of layer %" PRIu32, self->session, rank, is_collecting ? "owes results of" : "has not given back",
+                 micro_batch, run_flight_layer(&self->flights[micro_batch]));
+}
+
+/* Dispatches the round that a flight is in; AFD_OK or what ended it. */
+static afd_status send(attention *self, run_flight *flight, afd_error *error)
+{
+    afd_status status;
+    do {
+        run_member_set_deadline(&self->member);
+        status = afd_attention_worker_dispatch(self->worker, flight->micro_batch, (int32_t)run_flight_layer(flight),
+                                               flight->states, flight->token_num, flight->experts, &self->member.wait,
+                                               error);
+        if (status == AFD_DEADLINE) {
+            report_late(self, flight->micro_batch, false);
+        }
+    } while (status == AFD_DEADLINE);
+    return status;
+}
+
+static afd_status collect(attention *self, run_flight *flight, afd_error *error)
+{
+    afd_status status;
+    do {
+        run_member_set_deadline(&self->member);
+        status = afd_attention_worker_collect(self->worker, flight->micro_batch, flight->weights, flight->combined,
+                                              &self->member.wait, error);
+        if (status == AFD_DEADLINE) {
+            report_late(self, flight->micro_batch, true);
+        }
+    } while (status == AFD_DEADLINE);
+    return status;
+}
+
+static void note_progress(attention *self, const run_flight *flight)
+{
+    run_seat *seat = self->member.seat;
+    uint64_t round_num = atomic_load_explicit(&seat->round_num, memory_order_relaxed) + 1;
+    atomic_store_explicit(&seat->micro_batch, flight->micro_batch, memory_order_relaxed);
+    atomic_store_explicit(&seat->layer, run_flight_layer(flight), memory_order_relaxed);
+    /* R, meets the A in note_death(): a count never comes with older numbers than its own. */
+    atomic_store_explicit(&seat->round_num, round_num, memory_order_release);
+}
+
+static afd_status send_first(attention *self, afd_error *error)
+{
+    for (uint32_t m = 0; m < self->job->shape.micro_batch_num; m++) {
+        run_flight_next(&self->flights[m]);
+        afd_status status = send(self, &self->flights[m], error);
+        if (status != AFD_OK) {
+            return status;
+        }
+    }
+    return AFD_OK;
+}
+
+/* Takes a flight's results, and sends it on its next round if there is one. */
+static afd_status turn(attention *self, run_flight *flight, afd_error *error)
+{
+    afd_status status = collect(self, flight, error);
+    if (status != AFD_OK) {
+        return status;
+    }
+    run_verifier_look(&self->verifier, flight, afd_attention_worker_window(self->worker));
+    note_progress(self, flight);
+    if (flight->round == run_job_round_num(self->job)) {
+        return AFD_OK;
+    }
+    run_flight_next(flight);
+    return send(self, flight, error);
+}
+
+static afd_status fly(attention *self, afd_error *error)
+{
+    afd_status status = send_first(self, error);
+    for (uint64_t round = 0; round < run_job_round_num(self->job); round++) {
+        for (uint32_t m = 0; m < self->job->shape.micro_batch_num && status == AFD_OK; m++) {
+            status = turn(self, &self->flights[m], error);
+        }
+        if (status != AFD_OK || self->member.seat->wrong_num > 0) {
+            return status;
+        }
+        run_member_note_memory(&self->member);
+    }
+    return status;
+}
+
+static bool work(attention *self)
+{
+    afd_error error;
+    if (!create(self, &error)) {
+        afd_cli_error("run", &error);
+        return false;
+    }
+    self->member.seat->window = afd_attention_worker_window(self->worker);
+    if (!run_member_meet(&self->member, RUN_PHASE_MADE)) {
+        return true;
+    }
+    if (!connect_all(self, &error)) {
+        afd_cli_error("run", &error);
+        return false;
+    }
+    if (!run_member_meet(&self->member, RUN_PHASE_CONNECTED)) {
+        return true;
+    }
+    self->member.seat->began_ns = afd_clock_ns();
+    afd_status status = fly(self, &error);
+    if (status < 0) {
+        afd_cli_error("run", &error);
+    }
+    self->member.seat->ended_ns = afd_clock_ns();
+    afd_attention_worker_count(self->worker, &self->member.seat->counters);
+    return status >= 0;
+}
+
+static void create_flights(attention *self)
+{
+    uint32_t micro_batch_num = self->job->shape.micro_batch_num;
+    self->flights = afd_cli_alloc(micro_batch_num, sizeof(run_flight));
+    for (uint32_t m = 0; m < micro_batch_num; m++) {
+        run_flight_create(&self->flights[m], self->job, self->session, m);
+    }
+}
+
+static void destroy_flights(attention *self)
+{
+    for (uint32_t m = 0; m < self->job->shape.micro_batch_num; m++) {
+        run_flight_destroy(&self->flights[m]);
+    }
+    free(self->flights);
+}
+
+bool run_attention(const run_job *job, uint32_t session)
+{
+    attention self = { .job = job, .session = session };
+    run_member_begin(&self.member, job, job->options.ffn_num + session, job->board.stop);
+    create_flights(&self);
+    run_verifier_create(&self.verifier, job, self.member.seat, session);
+    bool is_done = work(&self);
+    if (self.worker != NULL) {
+        afd_window_info info;
+        afd_window_describe(afd_attention_worker_window(self.worker), &info);
+        self.member.seat->window_bytes = info.sizes.window_bytes;
+    }
+    run_verifier_finish(&self.verifier);
+    run_member_end(&self.member, is_done);
+    afd_attention_worker_close(self.worker);
+    run_verifier_destroy(&self.verifier);
+    destroy_flights(&self);
+    return is_done;
 }

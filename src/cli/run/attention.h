@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* An attention worker of `afd run`: routes its tokens and publishes them, layer after layer, until it has sent all. */
+/* An attention worker of `afd run`: sends its tokens through all layers, M micro-batches in flight, and checks what comes
+ * back. */
 #ifndef AFD_CLI_RUN_ATTENTION_H
 #define AFD_CLI_RUN_ATTENTION_H
 
@@ -8,7 +9,7 @@
 
 #include "run/job.h"
 
-/* Works as `session` in `window` until everything is sent and answered (true) or the stop word is raised (false). */
-bool run_attention(const run_job *job, afd_window *window, uint32_t session);
+/* Works as `session` until all its rounds are over (true), or cannot go on (false, and said so on stderr). */
+bool run_attention(const run_job *job, uint32_t session);
 
 #endif

@@ -14,16 +14,26 @@
 
 #include "out.h"
 #include "run/attention.h"
+#include "run/ffn.h"
+#include "run/progress.h"
 #include "run/signals.h"
+
+enum { WHO_BYTES = 48, PAUSE_NS = 1000 * 1000, END_PAUSES = 2000 };
+
+static bool work(const run_hand *hand)
+{
+    uint32_t ffn_num = hand->job->options.ffn_num;
+    return hand->number < ffn_num ? run_ffn(hand->job, hand->number)
+                                  : run_attention(hand->job, hand->number - ffn_num);
+}
 
 static void *thread_main(void *arg)
 {
-    const run_member *member = arg;
-    (void)run_attention(member->job, member->job->window, member->session);
+    (void)work(arg);
     return NULL;
 }
 
-static _Noreturn void process_main(const run_member *member, run_guard *guard, pid_t parent)
+static _Noreturn void process_main(const run_hand *hand, run_guard *guard, pid_t parent)
 {
     run_signals_as_child();
     run_guard_forget(guard);
@@ -31,70 +41,44 @@ static _Noreturn void process_main(const run_member *member, run_guard *guard, p
     if (getppid() != parent) {
         _exit(EXIT_FAILURE); /* it died before we could ask for that */
     }
-    afd_error error;
-    afd_window *window = NULL;
-    if (afd_window_join(member->job->window_name, AFD_WINDOW_WRITE, &window, &error) != AFD_OK) {
-        afd_cli_error("run", &error);
-        _exit(EXIT_FAILURE);
-    }
-    bool sent_all = run_attention(member->job, window, member->session);
-    afd_window_close(window);
-    _exit(sent_all ? EXIT_SUCCESS : EXIT_FAILURE);
+    _exit(work(hand) ? EXIT_SUCCESS : EXIT_FAILURE);
 }
 
-static int start_member(run_member *member, run_guard *guard)
+static int start_hand(run_hand *hand, run_guard *guard)
 {
-    if (member->job->options.threads) {
-        return pthread_create(&member->thread, NULL, thread_main, member);
+    if (hand->job->options.threads) {
+        return pthread_create(&hand->thread, NULL, thread_main, hand);
     }
     pid_t parent = getpid();
-    member->pid = fork();
-    if (member->pid == 0) {
-        process_main(member, guard, parent);
+    hand->pid = fork();
+    if (hand->pid == 0) {
+        process_main(hand, guard, parent);
     }
-    return member->pid < 0 ? errno : 0;
+    return hand->pid < 0 ? errno : 0;
 }
 
 bool run_crew_start(run_crew *crew, const run_job *job, run_guard *guard)
 {
+    uint32_t member_num = run_job_member_num(job);
     *crew = (run_crew){ .job = job };
-    crew->members = afd_cli_alloc(job->shape.session_num, sizeof(run_member));
-    for (uint32_t s = 0; s < job->shape.session_num; s++) {
-        run_member *member = &crew->members[s];
-        *member = (run_member){ .job = job, .session = s };
-        int problem = start_member(member, guard);
+    crew->hands = afd_cli_alloc(member_num, sizeof(run_hand));
+    for (uint32_t i = 0; i < member_num; i++) {
+        run_hand *hand = &crew->hands[i];
+        *hand = (run_hand){ .job = job, .number = i };
+        int problem = start_hand(hand, guard);
         if (problem != 0) {
-            afd_cli_note("run", "cannot start attention worker %" PRIu32 " of %" PRIu32 ": %s", s,
-                         job->shape.session_num, strerror(problem));
-            member->pid = 0;
+            char who[WHO_BYTES];
+            run_job_member_name(job, i, who, sizeof(who));
+            afd_cli_note("run", "cannot start %s: %s", who, strerror(problem));
+            hand->pid = 0;
             return false;
         }
-        member->started = true;
+        hand->started = true;
     }
     return true;
 }
 
-bool run_crew_has_joined(const run_crew *crew)
-{
-    const run_ledger *ledger = &crew->job->ledger;
-    for (uint32_t s = 0; s < ledger->session_num; s++) {
-        /* A, meets the R in run_attention(): it has the window open, and may be sent on. */
-        if (!atomic_load_explicit(&ledger->progress[s].joined, memory_order_acquire)) {
-            return false;
-        }
-    }
-    return true;
-}
-
-void run_crew_name(const run_crew *crew, uint32_t session, char *name, size_t name_bytes)
-{
-    pid_t pid = crew->members[session].pid;
-    if (pid != 0) {
-        (void)snprintf(name, name_bytes, "session %" PRIu32 " (process %d)", session, (int)pid);
-    } else {
-        (void)snprintf(name, name_bytes, "session %" PRIu32, session);
-    }
-}
+/* ---- death ---- */
 
 static void describe_end(int status, char *text, size_t text_bytes)
 {
@@ -106,90 +90,242 @@ static void describe_end(int status, char *text, size_t text_bytes)
     }
 }
 
-static void note_death(run_crew *crew, const run_member *member, pid_t pid, int status)
+static void note_death(run_crew *crew, const run_hand *hand, pid_t pid, int status)
 {
-    const run_progress *progress = &crew->job->ledger.progress[member->session];
-    uint64_t sent_num = atomic_load_explicit(&progress->sent_num, memory_order_acquire);
+    const run_seat *seat = &crew->job->board.seats[hand->number];
+    /* A, meets the R in note_progress() of an attention worker. */
+    uint64_t round_num = atomic_load_explicit(&seat->round_num, memory_order_acquire);
+    bool is_ffn = hand->number < crew->job->options.ffn_num;
+    char who[WHO_BYTES];
     char how[64];
     if (crew->somebody_died || crew->is_ending) {
         return;
     }
     crew->somebody_died = true;
+    run_job_member_name(crew->job, hand->number, who, sizeof(who));
     describe_end(status, how, sizeof(how));
-    int length = snprintf(crew->death, sizeof(crew->death), "attention worker %" PRIu32 " (process %d) %s ",
-                          member->session, (int)pid, how);
-    if (sent_num == 0) {
-        (void)snprintf(crew->death + length, sizeof(crew->death) - (size_t)length, "before it had sent anything");
-        return;
+    int length = snprintf(crew->death, sizeof(crew->death), "%s (process %d) %s ", who, (int)pid, how);
+    char *rest = crew->death + length;
+    size_t rest_bytes = sizeof(crew->death) - (size_t)length;
+    if (round_num == 0) {
+        (void)snprintf(rest, rest_bytes, "before it had done anything");
+    } else if (is_ffn) {
+        (void)snprintf(rest, rest_bytes, "after it had answered %" PRIu64 " micro-batches", round_num);
+    } else {
+        (void)snprintf(rest, rest_bytes,
+                       "after %" PRIu64 " micro-batches; its last was micro-batch %u of layer %u", round_num,
+                       atomic_load_explicit(&seat->micro_batch, memory_order_relaxed),
+                       atomic_load_explicit(&seat->layer, memory_order_relaxed));
     }
-    (void)snprintf(crew->death + length, sizeof(crew->death) - (size_t)length,
-                   "after %" PRIu64 " micro-batches; its last was micro-batch %u of layer %u", sent_num,
-                   atomic_load_explicit(&progress->micro_batch, memory_order_relaxed),
-                   atomic_load_explicit(&progress->layer, memory_order_relaxed));
 }
 
-/* Reaps a member if it has ended. */
-static void reap(run_crew *crew, run_member *member)
+static run_phase phase_of(const run_crew *crew, uint32_t member)
+{
+    /* A, meets the R in set_phase(): what the member's seat says is complete. */
+    return (run_phase)atomic_load_explicit(&crew->job->board.seats[member].phase, memory_order_acquire);
+}
+
+/* Reaps a hand if it has ended. One that gave up has said why itself. */
+static void reap(run_crew *crew, run_hand *hand)
 {
     int status = 0;
-    pid_t pid = member->pid;
+    pid_t pid = hand->pid;
     if (pid == 0 || waitpid(pid, &status, WNOHANG) != pid) {
         return;
     }
-    member->pid = 0;
-    bool by_plan = WIFEXITED(status) && WEXITSTATUS(status) == EXIT_SUCCESS;
-    if (!by_plan) {
-        note_death(crew, member, pid, status);
+    hand->pid = 0;
+    if (phase_of(crew, hand->number) < RUN_PHASE_DONE) {
+        note_death(crew, hand, pid, status);
     }
 }
 
-bool run_crew_has_lost_somebody(run_crew *crew)
+static bool has_lost_somebody(run_crew *crew)
 {
-    for (uint32_t s = 0; s < crew->job->shape.session_num; s++) {
-        reap(crew, &crew->members[s]);
+    for (uint32_t i = 0; i < run_job_member_num(crew->job); i++) {
+        reap(crew, &crew->hands[i]);
     }
     return crew->somebody_died;
 }
 
-static bool has_processes(const run_crew *crew)
+/* ---- leading ---- */
+
+/* Whether members [first, end) have all come to `phase`, or farther. */
+static bool all_reached(const run_crew *crew, uint32_t first, uint32_t end, run_phase phase)
 {
-    for (uint32_t s = 0; s < crew->job->shape.session_num; s++) {
-        if (crew->members[s].pid != 0) {
+    for (uint32_t i = first; i < end; i++) {
+        if (phase_of(crew, i) < phase) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static bool somebody_failed(const run_crew *crew)
+{
+    for (uint32_t i = 0; i < run_job_member_num(crew->job); i++) {
+        if (phase_of(crew, i) == RUN_PHASE_FAILED) {
             return true;
         }
     }
     return false;
 }
 
-static void end_processes(run_crew *crew)
+static bool somebody_found_a_difference(const run_crew *crew)
 {
-    const struct timespec pause = { .tv_nsec = 1000 * 1000 };
-    crew->is_ending = true;
-    for (int waited_ms = 0; has_processes(crew) && waited_ms < 2000; waited_ms++) {
-        (void)run_crew_has_lost_somebody(crew);
+    for (uint32_t i = 0; i < run_job_member_num(crew->job); i++) {
+        if (phase_of(crew, i) == RUN_PHASE_DONE && crew->job->board.seats[i].wrong_num > 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static void let_go(const run_crew *crew, run_phase phase)
+{
+    /* R, meets the A in has_met(). */
+    atomic_store_explicit(crew->job->board.go, phase, memory_order_release);
+}
+
+static uint64_t count_rounds(const run_crew *crew)
+{
+    uint64_t round_num = 0;
+    for (uint32_t i = crew->job->options.ffn_num; i < run_job_member_num(crew->job); i++) {
+        round_num += atomic_load_explicit(&crew->job->board.seats[i].round_num, memory_order_relaxed);
+    }
+    return round_num;
+}
+
+/* Why the run cannot go on; RUN_END_ALL_RIGHT if it can. */
+static run_end look(run_crew *crew)
+{
+    if (run_signals_interrupted()) {
+        return RUN_END_INTERRUPTED;
+    }
+    if (has_lost_somebody(crew)) {
+        return RUN_END_WORKER_DIED;
+    }
+    if (somebody_failed(crew)) {
+        return RUN_END_REFUSED;
+    }
+    return somebody_found_a_difference(crew) ? RUN_END_WRONG : RUN_END_ALL_RIGHT;
+}
+
+/* Waits until members [first, end) have come to `phase`. */
+static run_end await_phase(run_crew *crew, uint32_t first, uint32_t end, run_phase phase, run_progress_bar *bar)
+{
+    const struct timespec pause = { .tv_nsec = PAUSE_NS };
+    while (!all_reached(crew, first, end, phase)) {
+        run_end why = look(crew);
+        if (why != RUN_END_ALL_RIGHT) {
+            return why;
+        }
+        run_progress_bar_show(bar, count_rounds(crew), run_job_total(crew->job));
         (void)nanosleep(&pause, NULL);
     }
-    for (uint32_t s = 0; s < crew->job->shape.session_num; s++) {
-        run_member *member = &crew->members[s];
-        if (member->pid != 0) {
-            (void)kill(member->pid, SIGKILL);
-            while (waitpid(member->pid, NULL, 0) < 0 && errno == EINTR) {
+    return RUN_END_ALL_RIGHT;
+}
+
+run_end run_crew_lead(run_crew *crew)
+{
+    uint32_t ffn_num = crew->job->options.ffn_num;
+    uint32_t member_num = run_job_member_num(crew->job);
+    run_progress_bar bar;
+    run_progress_bar_begin(&bar, crew->job->options.json);
+    run_end end = await_phase(crew, 0, member_num, RUN_PHASE_MADE, &bar);
+    let_go(crew, RUN_PHASE_MADE);
+    if (end == RUN_END_ALL_RIGHT) {
+        end = await_phase(crew, 0, member_num, RUN_PHASE_CONNECTED, &bar);
+        let_go(crew, RUN_PHASE_CONNECTED);
+    }
+    if (end == RUN_END_ALL_RIGHT) {
+        end = await_phase(crew, ffn_num, member_num, RUN_PHASE_DONE, &bar);
+        afd_stop_raise(crew->job->board.ffn_stop);
+    }
+    if (end == RUN_END_ALL_RIGHT) {
+        end = await_phase(crew, 0, member_num, RUN_PHASE_DONE, &bar);
+    }
+    run_progress_bar_end(&bar);
+    return end == RUN_END_ALL_RIGHT ? look(crew) : end;
+}
+
+/* ---- the end ---- */
+
+static bool has_processes(const run_crew *crew)
+{
+    for (uint32_t i = 0; i < run_job_member_num(crew->job); i++) {
+        if (crew->hands[i].pid != 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Whether everybody has ended, as a process or by its own word. */
+static bool all_have_ended(const run_crew *crew)
+{
+    for (uint32_t i = 0; i < run_job_member_num(crew->job); i++) {
+        bool is_there = crew->job->options.threads ? crew->hands[i].started : crew->hands[i].pid != 0;
+        if (is_there && phase_of(crew, i) < RUN_PHASE_DONE) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static void kill_all(run_crew *crew)
+{
+    for (uint32_t i = 0; i < run_job_member_num(crew->job); i++) {
+        run_hand *hand = &crew->hands[i];
+        if (hand->pid != 0) {
+            (void)kill(hand->pid, SIGKILL);
+            while (waitpid(hand->pid, NULL, 0) < 0 && errno == EINTR) {
             }
-            member->pid = 0;
+            hand->pid = 0;
+        }
+    }
+}
+
+/* A window outlives the process that was killed with it; its name does not outlive the run. */
+static void remove_left_windows(const run_crew *crew)
+{
+    for (uint32_t i = 0; i < run_job_member_num(crew->job); i++) {
+        char name[RUN_WINDOW_NAME_BYTES];
+        run_job_window_name(crew->job, i, name);
+        (void)afd_window_remove(name, false, NULL);
+    }
+}
+
+static void join_threads(run_crew *crew)
+{
+    for (uint32_t i = 0; i < run_job_member_num(crew->job); i++) {
+        if (crew->hands[i].started) {
+            (void)pthread_join(crew->hands[i].thread, NULL);
         }
     }
 }
 
 void run_crew_end(run_crew *crew)
 {
-    if (!crew->job->options.threads) {
-        end_processes(crew);
+    const struct timespec pause = { .tv_nsec = PAUSE_NS };
+    bool threads = crew->job->options.threads;
+    crew->is_ending = true;
+    afd_stop_raise(crew->job->board.stop);
+    afd_stop_raise(crew->job->board.ffn_stop);
+    for (int i = 0; !all_have_ended(crew) && (threads || i < END_PAUSES); i++) {
+        (void)has_lost_somebody(crew);
+        (void)nanosleep(&pause, NULL);
     }
-    for (uint32_t s = 0; crew->job->options.threads && s < crew->job->shape.session_num; s++) {
-        if (crew->members[s].started) {
-            (void)pthread_join(crew->members[s].thread, NULL);
+    let_go(crew, RUN_PHASE_DONE);
+    if (threads) {
+        join_threads(crew);
+    } else {
+        for (int i = 0; has_processes(crew) && i < END_PAUSES; i++) {
+            (void)has_lost_somebody(crew);
+            (void)nanosleep(&pause, NULL);
         }
+        kill_all(crew);
+        remove_left_windows(crew);
     }
-    free(crew->members);
-    crew->members = NULL;
+    free(crew->hands);
+    crew->hands = NULL;
 }

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The attention workers of a run, as processes or as threads: starting them, noticing their death, ending them. */
+/* The workers of a run, as processes or as threads: starting them, leading them through their phases, noticing their
+ * death, ending them. */
 #ifndef AFD_CLI_RUN_CREW_H
 #define AFD_CLI_RUN_CREW_H
 
@@ -15,37 +16,38 @@
 enum { RUN_DEATH_BYTES = 256 };
 
 /* One worker; `pid` is 0 once it was reaped, and in a run of threads. */
-typedef struct run_member {
+typedef struct run_hand {
     const run_job *job;
-    uint32_t session;
+    uint32_t number;
     pid_t pid;
     pthread_t thread;
     bool started;
-} run_member;
+} run_hand;
 
 typedef struct run_crew {
     const run_job *job;
-    run_member *members;      /* [session_num] */
+    run_hand *hands;          /* [member_num] */
     bool is_ending;           /* whoever ends from here on ends because it was asked to */
     bool somebody_died;
-    char death[RUN_DEATH_BYTES]; /* who died first, of what, and what it had sent last */
+    char death[RUN_DEATH_BYTES]; /* who died first, of what, and what it had done last */
 } run_crew;
+
+typedef enum run_end {
+    RUN_END_ALL_RIGHT,
+    RUN_END_WRONG,       /* a seat's first_mismatch says what */
+    RUN_END_INTERRUPTED,
+    RUN_END_WORKER_DIED, /* crew->death says who */
+    RUN_END_REFUSED      /* said on stderr already */
+} run_end;
 
 /* Starts all; false, with a sentence on stderr, if one could not be started: then end the crew. Forks before it makes
  * threads, never after: a run has the one or the other. */
 bool run_crew_start(run_crew *crew, const run_job *job, run_guard *guard);
 
-/* Reaps who has ended. True, and crew->death says who, if one did so before everything of it was answered. */
-bool run_crew_has_lost_somebody(run_crew *crew);
+/* Leads them from phase to phase until all have done their work, or one cannot, or somebody asked for the end. */
+run_end run_crew_lead(run_crew *crew);
 
-/* "session 2 (process 1234)", as a report calls it. */
-void run_crew_name(const run_crew *crew, uint32_t session, char *name, size_t name_bytes);
-
-/* Whether all have the window open. */
-bool run_crew_has_joined(const run_crew *crew);
-
-/* Waits for all to end, which they do when all is answered or the stop word is raised; a process that does not, because
- * it was stopped, is killed after two seconds. */
+/* Waits for all to end; a process that does not, because it was stopped, is killed after two seconds. */
 void run_crew_end(run_crew *crew);
 
 #endif

@@ -2,203 +2,250 @@
 #include "run/ffn.h"
 
 #include <inttypes.h>
-#include <stdlib.h>
 
-#include "afd/ffn.h"
+#include "afd/worker.h"
 #include "out.h"
-#include "run/progress.h"
-#include "run/signals.h"
+#include "run/experts/experts.h"
+#include "run/member.h"
 
-enum {
-    LATE_MAX = 8, /* named in one report; the rest is counted */
-    WHO_BYTES = 48
-};
-
-typedef struct ffn_worker {
+typedef struct ffn {
+    run_member member;
     const run_job *job;
-    run_crew *crew;
-    run_checker *checker;
-    run_result *result;
-    afd_schedule_context *context;
-    afd_ffn_scheduler *scheduler;
-    afd_ffn_schedule_args args;
-    afd_wait wait;
-    afd_late late[LATE_MAX];
-    uint64_t next_silence_look_ns;
-    run_progress_bar bar;
-} ffn_worker;
+    uint32_t number;
+    run_experts *experts;
+    afd_ffn_worker *worker;
+} ffn;
 
-static void look_for_deaths(const ffn_worker *worker)
+/* One row of a batch against the sheet of its (session, micro-batch). */
+static void check_row(ffn *self, const afd_experts_call *call, uint64_t row, uint32_t layer, uint32_t expert)
 {
-    if (run_crew_has_lost_somebody(worker->crew)) {
-        afd_stop_raise(worker->job->ledger.stop);
+    const run_model *model = self->job->options.model;
+    uint32_t session = (uint32_t)call->session_ids[row];
+    uint32_t micro_batch = (uint32_t)call->micro_batch_ids[row];
+    uint32_t token = (uint32_t)call->token_ids[row];
+    uint32_t slot = (uint32_t)call->expert_offsets[row];
+    const run_sheet *sheet = run_board_sheet(&self->job->board, session, micro_batch);
+    run_seat *seat = self->member.seat;
+    uint32_t sent_expert = slot < model->top_k ? (uint32_t)sheet->experts[(size_t)token * model->top_k + slot]
+                                               : model->routed_expert_num + slot - model->top_k;
+    seat->id_num++;
+    if (token >= sheet->token_num) {
+        run_seat_mismatch(seat, "session %" PRIu32 ", micro-batch %" PRIu32 ": token %" PRIu32 " came out, %" PRIu32
+                          " were sent", session, micro_batch, token, sheet->token_num);
+        return;
+    }
+    if (layer != sheet->layer || expert != sent_expert) {
+        run_seat_mismatch(seat, "session %" PRIu32 ", micro-batch %" PRIu32 ", token %" PRIu32 ", slot %" PRIu32
+                          ": came out for layer %" PRIu32 ", expert %" PRIu32 ", was sent for layer %" PRIu32
+                          ", expert %" PRIu32, session, micro_batch, token, slot, layer, expert, sheet->layer,
+                          sent_expert);
+    }
+    if (call->type == AFD_TOKEN_INT8) {
+        return; /* the row that was sent was rounded on the way; its result is verified in numbers */
+    }
+    size_t row_bytes = (size_t)call->hidden * sizeof(uint16_t);
+    seat->row_num++;
+    if (run_mark_of((const char *)call->tokens + row * row_bytes, row_bytes) != sheet->token_marks[token]) {
+        run_seat_mismatch(seat, "session %" PRIu32 ", micro-batch %" PRIu32 ", token %" PRIu32 ", slot %" PRIu32
+                          ": the row is not the one that was sent", session, micro_batch, token, slot);
     }
 }
 
-/* The scheduler's poll: a worker that died ends the wait for it. */
-static void watch_crew(void *arg)
+static void check_batch(ffn *self, const afd_experts_call *call)
 {
-    if (run_signals_child_event()) {
-        look_for_deaths(arg);
+    const run_placement *placement = &self->job->placement;
+    uint32_t local_num = placement->local_nums[self->number];
+    uint64_t row = 0;
+    for (uint32_t group = 0; group < call->group_num; group++) {
+        uint32_t id = (uint32_t)call->group_list[2 * group];
+        for (int64_t i = 0; i < call->group_list[2 * group + 1]; i++, row++) {
+            check_row(self, call, row, id / local_num, placement->local_experts[self->number][id % local_num]);
+        }
     }
 }
 
-static bool crew_has_joined(void *arg)
+/* Leaves a mark of every result, for the attention worker that gets it. */
+static void mark_results(const ffn *self, const afd_experts_call *call)
 {
-    const ffn_worker *worker = arg;
-    return run_crew_has_joined(worker->crew);
+    const afd_shape *shape = &self->job->shape;
+    size_t row_bytes = (size_t)call->hidden * sizeof(uint16_t);
+    for (uint64_t row = 0; row < call->row_num; row++) {
+        run_sheet *sheet = run_board_sheet(&self->job->board, (uint32_t)call->session_ids[row],
+                                           (uint32_t)call->micro_batch_ids[row]);
+        size_t slot = (size_t)call->token_ids[row] * shape->selected_expert_num + (size_t)call->expert_offsets[row];
+        sheet->row_marks[slot] = run_mark_of((const char *)call->results + row * row_bytes, row_bytes);
+    }
 }
 
-static afd_status prepare(ffn_worker *worker, afd_error *error)
+/* The worker's experts: the real ones, between the checks of what goes in and the marks of what comes out. */
+static afd_status compute(void *arg, const afd_experts_call *call)
 {
-    const run_job *job = worker->job;
-    const run_options *options = &job->options;
-    afd_ffn_scheduler_options scheduler_options = AFD_FFN_SCHEDULER_OPTIONS_INIT;
-    scheduler_options.fair = options->fair;
-    uint64_t bytes = afd_ffn_scheduler_footprint(job->shape.session_num, job->shape.micro_batch_num);
-    void *memory = afd_cli_alloc(1, bytes);
-    afd_status status = afd_ffn_scheduler_new(job->shape.session_num, job->shape.micro_batch_num, &scheduler_options,
-                                              memory, bytes, &worker->scheduler, error);
-    if (status == AFD_OK) {
-        status = afd_ffn_context_create(&job->shape, &worker->context, error);
-    }
-    if (status == AFD_OK) {
-        status = afd_window_bind(job->window, worker->context, error);
-    }
-    worker->args = (afd_ffn_schedule_args)AFD_FFN_SCHEDULE_ARGS_INIT((int32_t)options->sync_group_size);
-    worker->args.scheduler = worker->scheduler;
-    worker->wait = (afd_wait)AFD_WAIT_INIT(options->strategy);
-    worker->wait.stop = job->ledger.stop;
-    worker->wait.poll = watch_crew;
-    worker->wait.poll_arg = worker;
-    worker->wait.late = worker->late;
-    worker->wait.late_capacity = LATE_MAX;
+    ffn *self = arg;
+    check_batch(self, call);
+    run_stages_observe(&self->member.watch, AFD_STAGE_EXPERTS, true, AFD_MICRO_BATCH_ANY, -1);
+    afd_status status = run_experts_compute(self->experts, call);
+    run_stages_observe(&self->member.watch, AFD_STAGE_EXPERTS, false, AFD_MICRO_BATCH_ANY, -1);
+    mark_results(self, call);
     return status;
 }
 
-static void report_late(const ffn_worker *worker)
+/* The stages as the worker sees them, but for the experts, whose checks are not to be counted. */
+static void observe(void *arg, afd_stage stage, bool begins, uint32_t micro_batch, int32_t layer_id)
 {
-    for (uint32_t i = 0; i < worker->wait.late_num && i < LATE_MAX; i++) {
-        const afd_late *late = &worker->late[i];
-        char who[WHO_BYTES];
-        double silent_s = (double)late->silent_ns / 1e9;
-        run_crew_name(worker->crew, late->session, who, sizeof(who));
-        if (late->micro_batch == AFD_MICRO_BATCH_ANY) {
-            afd_cli_note("run", "late: %s has no micro-batch ready, and was silent for %.1f s", who, silent_s);
-        } else {
-            afd_cli_note("run", "late: %s, micro-batch %" PRIu32 " has flag %" PRId32 ", and was silent for %.1f s",
-                         who, late->micro_batch, late->flag, silent_s);
-        }
-    }
-    if (worker->wait.late_num > LATE_MAX) {
-        afd_cli_note("run", "late: and %" PRIu32 " more", worker->wait.late_num - LATE_MAX);
+    ffn *self = arg;
+    if (stage != AFD_STAGE_EXPERTS) {
+        run_stages_observe(&self->member.watch, stage, begins, micro_batch, layer_id);
     }
 }
 
-/* In groups nobody waits for a session that has gone quiet, so no deadline names it: look, once a deadline's time. */
-static void report_silent(ffn_worker *worker, uint64_t now_ns)
+static bool create(ffn *self, afd_error *error)
 {
-    const run_job *job = worker->job;
-    uint64_t expected_num = job->rounds_per_micro_batch * job->shape.micro_batch_num;
-    if (now_ns < worker->next_silence_look_ns) {
-        return;
-    }
-    worker->next_silence_look_ns = now_ns + job->options.deadline_ns;
-    for (uint32_t s = 0; s < job->shape.session_num; s++) {
-        uint64_t silent_ns = afd_ffn_scheduler_silent_ns(worker->scheduler, s, now_ns);
-        if (worker->checker->session_taken_num[s] < expected_num && silent_ns > job->options.deadline_ns) {
-            char who[WHO_BYTES];
-            run_crew_name(worker->crew, s, who, sizeof(who));
-            worker->result->deadline_num++;
-            afd_cli_note("run", "late: %s was silent for %.1f s, while others go on", who, (double)silent_ns / 1e9);
-        }
-    }
-}
-
-/* Whose stop it was. A person's comes first: workers then end because of it. */
-static run_end why_stopped(void)
-{
-    return run_signals_interrupted() ? RUN_END_INTERRUPTED : RUN_END_WORKER_DIED;
-}
-
-/* What a call took; true if it was right. */
-static bool check_taken(ffn_worker *worker, uint32_t taken_num)
-{
-    uint64_t now_ns = afd_clock_ns();
-    run_check_taken(worker->checker, worker->context, taken_num, now_ns);
-    if (worker->checker->wrong_num > 0) {
-        worker->result->end = RUN_END_WRONG_IDS;
+    const run_job *job = self->job;
+    const run_options *options = &job->options;
+    const run_placement *placement = &job->placement;
+    char name[RUN_WINDOW_NAME_BYTES];
+    run_experts_options experts_options = {
+        .weights = &job->weights,
+        .local_experts = placement->local_experts[self->number],
+        .local_num = placement->local_nums[self->number],
+        .kind = RUN_MATMUL_AUTO,
+    };
+    run_job_window_name(job, self->number, name);
+    self->experts = run_experts_create(&experts_options);
+    if (self->experts == NULL) {
+        *error = (afd_error){ .status = AFD_ERR_SYSTEM, .field = "experts", .message = "there is no matmul here" };
         return false;
     }
-    report_silent(worker, now_ns);
+    afd_ffn_worker_options worker_options = {
+        .size = sizeof(worker_options),
+        .shape = job->shape,
+        .window_name = options->threads ? NULL : name,
+        .sync_group_size = options->sync_group_size,
+        .fair = options->fair,
+        .hidden = options->model->hidden,
+        .type = options->quantize ? AFD_TOKEN_INT8 : AFD_TOKEN_BF16,
+        .result_type = AFD_TOKEN_BF16,
+        .expert_num = experts_options.local_num * options->layer_num,
+        .experts = compute,
+        .experts_arg = self,
+        .observer = observe,
+        .observer_arg = self,
+    };
+    return afd_ffn_worker_create(&worker_options, &self->worker, error) == AFD_OK;
+}
+
+static bool accept_all(ffn *self, afd_error *error)
+{
+    const run_options *options = &self->job->options;
+    for (uint32_t session = 0; session < options->attention_num; session++) {
+        afd_writer *writer = NULL;
+        if (run_member_reach(&self->member, options->ffn_num + session, &writer, error) != AFD_OK) {
+            return false;
+        }
+        if (afd_ffn_worker_accept(self->worker, session, writer, error) != AFD_OK) {
+            afd_writer_close(writer);
+            return false;
+        }
+    }
     return true;
 }
 
-/* One call; true if the run goes on. */
-static bool schedule_once(ffn_worker *worker)
+static void report_late(ffn *self)
 {
-    afd_error error;
-    uint32_t taken_num = 0;
-    worker->wait.deadline_ns = afd_clock_ns() + worker->job->options.deadline_ns;
-    switch (afd_ffn_schedule(worker->context, &worker->args, &worker->wait, &taken_num, &error)) {
+    const afd_wait *wait = &self->member.wait;
+    self->member.seat->deadline_num++;
+    for (uint32_t i = 0; i < wait->late_num && i < RUN_LATE_MAX; i++) {
+        const afd_late *late = &self->member.late[i];
+        double silent_s = (double)late->silent_ns / 1e9;
+        if (late->micro_batch == AFD_MICRO_BATCH_ANY) {
+            afd_cli_note("run", "late at FFN worker %" PRIu32 ": attention worker %" PRIu32
+                         " has no micro-batch ready, and was silent for %.1f s", self->number, late->session, silent_s);
+        } else {
+            afd_cli_note("run", "late at FFN worker %" PRIu32 ": attention worker %" PRIu32 ", micro-batch %" PRIu32
+                         " has flag %" PRId32 ", and was silent for %.1f s", self->number, late->session,
+                         late->micro_batch, late->flag, silent_s);
+        }
+    }
+    if (wait->late_num > RUN_LATE_MAX) {
+        afd_cli_note("run", "late at FFN worker %" PRIu32 ": and %" PRIu32 " more", self->number,
+                     wait->late_num - RUN_LATE_MAX);
+    }
+}
+
+static void note_progress(ffn *self)
+{
+    afd_worker_counters counters;
+    afd_ffn_worker_count(self->worker, &counters);
+    atomic_store_explicit(&self->member.seat->round_num, counters.micro_batch_num, memory_order_relaxed);
+}
+
+/* One step; true if the worker goes on. *is_done becomes whether that is because its work is done. */
+static bool step(ffn *self, bool *is_done, afd_error *error)
+{
+    afd_wild_id wild;
+    run_member_set_deadline(&self->member);
+    switch (afd_ffn_worker_await(self->worker, &self->member.wait, &wild, error)) {
     case AFD_OK:
-        worker->result->call_num++;
-        return check_taken(worker, taken_num);
+        if (wild.expert_id != AFD_EXPERT_ID_NONE) {
+            run_seat_mismatch(self->member.seat, "session %" PRIu32 ", micro-batch %" PRIu32 ", token %" PRIu32
+                              ", slot %" PRIu32 ": wild expert id %" PRId32, wild.session, wild.micro_batch,
+                              wild.token, wild.slot, wild.expert_id);
+        }
+        note_progress(self);
+        *is_done = self->member.seat->wrong_num > 0; /* no use in going on */
+        return !*is_done;
     case AFD_DEADLINE:
-        worker->result->deadline_num++;
-        report_late(worker);
-        look_for_deaths(worker); /* whether a signal told of one or not */
+        report_late(self);
         return true;
     case AFD_STOPPED:
-        worker->result->end = why_stopped();
+        *is_done = true;
         return false;
     default:
-        afd_cli_error("run", &error);
-        worker->result->end = RUN_END_REFUSED;
+        afd_cli_error("run", error);
         return false;
     }
 }
 
-static void schedule_all(ffn_worker *worker)
+static bool work(ffn *self)
 {
-    uint64_t total = run_job_total(worker->job);
-    while (worker->checker->session_num < total) {
-        if (!schedule_once(worker)) {
-            return;
-        }
-        run_progress_bar_show(&worker->bar, worker->checker->session_num, total);
-    }
-    worker->result->end = RUN_END_ALL_RIGHT;
-}
-
-static void await_crew_and_schedule(ffn_worker *worker)
-{
-    if (afd_wait_until(&worker->wait, crew_has_joined, worker, NULL) != AFD_OK) {
-        worker->result->end = why_stopped();
-        return;
-    }
-    worker->wait.empty_pass_num = 0; /* those of the start do not count */
-    uint64_t began_ns = afd_clock_ns();
-    worker->next_silence_look_ns = began_ns + worker->job->options.deadline_ns;
-    /* R, meets the A in everybody_joined(). */
-    atomic_store_explicit(worker->job->ledger.go, true, memory_order_release);
-    schedule_all(worker);
-    worker->result->duration_ns = afd_clock_ns() - began_ns;
-    worker->result->empty_pass_num = worker->wait.empty_pass_num;
-}
-
-void run_ffn(const run_job *job, run_crew *crew, run_checker *checker, run_result *result)
-{
-    ffn_worker worker = { .job = job, .crew = crew, .checker = checker, .result = result };
     afd_error error;
-    *result = (run_result){ .end = RUN_END_REFUSED };
-    run_progress_bar_begin(&worker.bar, job->options.json);
-    if (prepare(&worker, &error) == AFD_OK) {
-        await_crew_and_schedule(&worker);
-    } else {
+    bool is_done = false;
+    if (!create(self, &error)) {
         afd_cli_error("run", &error);
+        return false;
     }
-    run_progress_bar_end(&worker.bar);
-    afd_context_destroy(worker.context);
-    free(worker.scheduler);
+    self->member.seat->window = afd_ffn_worker_window(self->worker);
+    if (!run_member_meet(&self->member, RUN_PHASE_MADE)) {
+        return true;
+    }
+    if (!accept_all(self, &error)) {
+        afd_cli_error("run", &error);
+        return false;
+    }
+    if (!run_member_meet(&self->member, RUN_PHASE_CONNECTED)) {
+        return true;
+    }
+    self->member.seat->began_ns = afd_clock_ns();
+    while (step(self, &is_done, &error)) {
+    }
+    self->member.seat->ended_ns = afd_clock_ns();
+    run_member_note_memory(&self->member);
+    afd_ffn_worker_count(self->worker, &self->member.seat->counters);
+    return is_done;
+}
+
+bool run_ffn(const run_job *job, uint32_t number)
+{
+    ffn self = { .job = job, .number = number };
+    run_member_begin(&self.member, job, number, job->board.ffn_stop);
+    bool is_done = work(&self);
+    if (self.worker != NULL) {
+        afd_window_info info;
+        afd_window_describe(afd_ffn_worker_window(self.worker), &info);
+        self.member.seat->window_bytes = info.sizes.window_bytes;
+    }
+    run_member_end(&self.member, is_done);
+    afd_ffn_worker_close(self.worker);
+    run_experts_destroy(self.experts);
+    return is_done;
 }

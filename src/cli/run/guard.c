@@ -23,29 +23,25 @@ static void await_end(int pipe_end)
     } while (length > 0 || (length < 0 && errno == EINTR));
 }
 
-/* Whether the name stands for the run's own window, and not for one that kept the run from having the name. */
-static bool is_of_the_run(const char *window_name, pid_t run)
-{
-    afd_window *window = NULL;
-    afd_window_info info;
-    if (afd_window_join(window_name, AFD_WINDOW_READ, &window, NULL) != AFD_OK) {
-        return false;
-    }
-    afd_window_describe(window, &info);
-    afd_window_close(window);
-    return info.owner_pid == (uint32_t)run;
-}
-
-/* The pipe closes a moment before its dead holder counts as dead; try for a second. Workers need no help: they asked
- * the kernel to be killed with their parent. */
-static void remove_window(const char *window_name, pid_t run)
+/* The pipe closes a moment before the workers, who asked the kernel to be killed with their parent, count as dead; try
+ * for a second. A name whose owner lives on is not ours: it kept the run from having it. */
+static void remove_window(const char *name)
 {
     const struct timespec pause = { .tv_nsec = 10 * 1000 * 1000 };
-    for (int attempt = 0; attempt < 100 && is_of_the_run(window_name, run); attempt++) {
-        if (afd_window_remove(window_name, false, NULL) != AFD_ERR_EXISTS) {
+    for (int attempt = 0; attempt < 100; attempt++) {
+        if (afd_window_remove(name, false, NULL) != AFD_ERR_EXISTS) {
             return;
         }
         (void)nanosleep(&pause, NULL);
+    }
+}
+
+static void remove_windows(const run_job *job)
+{
+    for (uint32_t member = 0; member < run_job_member_num(job); member++) {
+        char name[RUN_WINDOW_NAME_BYTES];
+        run_job_window_name(job, member, name);
+        remove_window(name);
     }
 }
 
@@ -69,20 +65,19 @@ static void let_go_of_output(void)
     }
 }
 
-bool run_guard_start(run_guard *guard, const char *window_name)
+bool run_guard_start(run_guard *guard, const run_job *job)
 {
     int ends[2];
     if (pipe2(ends, O_CLOEXEC) != 0) {
         return false;
     }
-    pid_t run = getpid();
     guard->pid = fork();
     if (guard->pid == 0) {
         (void)close(ends[1]);
         ignore_what_ends_the_run();
         let_go_of_output();
         await_end(ends[0]);
-        remove_window(window_name, run);
+        remove_windows(job);
         _exit(EXIT_SUCCESS);
     }
     int problem = errno;

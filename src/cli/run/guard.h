@@ -9,13 +9,16 @@
 #include <stdbool.h>
 #include <sys/types.h>
 
+#include "run/job.h"
+
 typedef struct run_guard {
     pid_t pid;
     int pipe_end; /* ours; forked workers close it */
 } run_guard;
 
-/* Starts the guard of the window that will have this name; false with errno if there can be none. Before any worker. */
-bool run_guard_start(run_guard *guard, const char *window_name);
+/* Starts the guard of the windows that the workers will make; false with errno if there can be none. Before any worker,
+ * and `job` stays. */
+bool run_guard_start(run_guard *guard, const run_job *job);
 
 /* In a forked worker: lets go of the pipe, so that the guard waits for the run alone. */
 void run_guard_forget(run_guard *guard);

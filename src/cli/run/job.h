@@ -1,30 +1,61 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* One run: what was asked for, and what its workers share. Built before any worker starts and read-only after that. */
+/* One run: what was asked for, and what its workers share. Built before any worker starts and read-only after that,
+ * but for the board, the stages and the timeline. */
 #ifndef AFD_CLI_RUN_JOB_H
 #define AFD_CLI_RUN_JOB_H
 
 #include "afd/window.h"
 
-#include "run/ledger.h"
+#include "run/board.h"
 #include "run/options.h"
+#include "run/placement.h"
 #include "run/router.h"
+#include "run/stages/stages.h"
+#include "run/timeline/timeline.h"
+#include "run/trace/trace.h"
+#include "run/weights/weights.h"
 
 enum { RUN_WINDOW_NAME_BYTES = AFD_WINDOW_NAME_MAX + 2 }; /* room for one too many, so that it is noticed */
 
 typedef struct run_job {
     run_options options;
     afd_shape shape;
-    uint64_t rounds_per_micro_batch; /* steps * layers: how often each (session, micro-batch) is sent */
-    char window_name[RUN_WINDOW_NAME_BYTES];
     run_router router;
-    run_ledger ledger;
-    afd_window *window;              /* the FFN worker's; threads produce into it, processes join it by name */
+    run_trace trace;     /* without tokens where routing is the router's */
+    run_placement placement;
+    run_weights weights;
+    run_board board;
+    run_stage_table *stages; /* [member] */
+    run_timeline timeline;   /* without a mapping where none was asked for */
 } run_job;
 
-/* Micro-batches that the whole run sends. */
+static inline uint32_t run_job_member_num(const run_job *job)
+{
+    return job->options.ffn_num + job->options.attention_num;
+}
+
+/* Rounds of each (session, micro-batch): every step goes through all layers. */
+static inline uint64_t run_job_round_num(const run_job *job)
+{
+    return job->options.step_num * job->options.layer_num;
+}
+
+/* Rounds of the whole run. */
 static inline uint64_t run_job_total(const run_job *job)
 {
-    return job->rounds_per_micro_batch * job->shape.session_num * job->shape.micro_batch_num;
+    return run_job_round_num(job) * job->shape.session_num * job->shape.micro_batch_num;
 }
+
+/* The name of a member's window, "run-77.ffn0" or "run-77.attention1"; one that is too long is cut off and still too
+ * long for the library, which says so. */
+void run_job_window_name(const run_job *job, uint32_t member, char name[RUN_WINDOW_NAME_BYTES]);
+
+/* "FFN worker 0" or "attention worker 1". */
+void run_job_member_name(const run_job *job, uint32_t member, char *name, size_t name_bytes);
+
+/* Makes everything that the options ask for; false, with the sentence, if memory or a file refuses. Nothing is left to
+ * free then. */
+bool run_job_create(run_job *job, run_failure *failure);
+void run_job_destroy(run_job *job);
 
 #endif

@@ -13,6 +13,7 @@
 typedef struct run_options {
     const run_model *model;
     uint32_t attention_num;     /* S */
+    uint32_t ffn_num;           /* at most the model's routed experts */
     uint32_t micro_batch_num;   /* M */
     uint32_t batch_size;        /* BS, tokens */
     uint32_t layer_num;         /* <= model->moe_layers */
@@ -21,10 +22,16 @@ typedef struct run_options {
     bool fair;
     bool threads;
     bool json;
-    afd_wait_strategy strategy; /* of the FFN worker */
+    bool quantize;              /* tokens travel as int8 */
+    bool verify_full;           /* every row is computed again, not a sample */
+    uint64_t weights_bytes;     /* of the pool, or RUN_WEIGHTS_FULL */
+    const char *trace_path;     /* NULL: the router's own choices */
+    const char *timeline_path;  /* NULL: none is written */
+    afd_wait_strategy strategy; /* of every worker */
     uint64_t deadline_ns;       /* how long a wait may take before it is reported */
     uint64_t seed;
-    const char *window_name;    /* NULL = made from the pid */
+    const char *name;           /* the windows' names begin with it */
+    bool is_named;              /* by the person who typed */
 } run_options;
 
 typedef enum run_parsed {

@@ -1,71 +1,25 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* `afd run`: one FFN worker and its attention workers on this host, everything checked. */
+/* `afd run`: attention and FFN workers on this host, the whole way of a token, everything checked. */
 #include <errno.h>
-#include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "out.h"
 #include "run/crew.h"
-#include "run/ffn.h"
 #include "run/guard.h"
 #include "run/job.h"
 #include "run/report.h"
 #include "run/signals.h"
 #include "verbs.h"
 
-enum { TOKEN_ELEMENT_BYTES = 2 }; /* bf16 */
-
-static afd_shape shape_of(const run_options *options)
-{
-    return (afd_shape){
-        .session_num = options->attention_num,
-        .micro_batch_num = options->micro_batch_num,
-        .micro_batch_size = options->batch_size,
-        .selected_expert_num = run_model_slot_num(options->model),
-        .expert_num = run_model_expert_num(options->model),
-        .attn_to_ffn_token_size = options->model->hidden * TOKEN_ELEMENT_BYTES,
-        .ffn_to_attn_token_size = options->model->hidden * TOKEN_ELEMENT_BYTES,
-    };
-}
-
-static void name_window(run_job *job)
-{
-    if (job->options.window_name != NULL) {
-        /* One that is too long is cut off, and still too long for the library, which says so. */
-        (void)snprintf(job->window_name, sizeof(job->window_name), "%s", job->options.window_name);
-    } else {
-        (void)snprintf(job->window_name, sizeof(job->window_name), "run-%d", (int)getpid());
-    }
-}
-
-static afd_status make_window(run_job *job, afd_error *error)
-{
-    if (job->options.threads) {
-        return afd_ffn_window_create_private(&job->shape, &job->window, error);
-    }
-    afd_status status = afd_ffn_window_create_shared(job->window_name, &job->shape, &job->window, error);
-    if (status != AFD_OK) {
-        return status;
-    }
-    afd_window_info info;
-    char bytes[AFD_CLI_BYTES_TEXT];
-    afd_window_describe(job->window, &info);
-    afd_cli_human_bytes(info.file_bytes, bytes, sizeof(bytes));
-    afd_cli_note("run", "window %s, %s of shared memory", info.name, bytes);
-    if (info.replaced_pid != 0) {
-        afd_cli_note("run", "it replaces one that process %" PRIu32 " left behind when it died", info.replaced_pid);
-    }
-    return AFD_OK;
-}
-
 static int exit_code(run_end end)
 {
     switch (end) {
     case RUN_END_ALL_RIGHT:
         return AFD_EXIT_DONE;
-    case RUN_END_WRONG_IDS:
+    case RUN_END_WRONG:
         return AFD_EXIT_NO;
     case RUN_END_INTERRUPTED:
         return AFD_EXIT_INTERRUPTED;
@@ -77,76 +31,73 @@ static int exit_code(run_end end)
     return AFD_EXIT_REFUSED;
 }
 
-/* With the window there: starts the workers, lets them work, and reports. */
+/* False, with a sentence, if the file could not be written. */
+static bool write_timeline(const run_job *job)
+{
+    uint32_t member_num = run_job_member_num(job);
+    enum { NAME_BYTES = 48 };
+    char *names = afd_cli_alloc(member_num, NAME_BYTES);
+    const char **tracks = afd_cli_alloc(member_num, sizeof(*tracks));
+    FILE *file = fopen(job->options.timeline_path, "we");
+    bool written = file != NULL;
+    for (uint32_t i = 0; i < member_num; i++) {
+        run_job_member_name(job, i, &names[(size_t)i * NAME_BYTES], NAME_BYTES);
+        tracks[i] = &names[(size_t)i * NAME_BYTES];
+    }
+    written = written && run_timeline_write(&job->timeline, tracks, file) && ferror(file) == 0;
+    if (file != NULL && fclose(file) != 0) {
+        written = false;
+    }
+    if (!written) {
+        afd_cli_note("run", "cannot write the timeline to %s: %s", job->options.timeline_path, strerror(errno));
+    }
+    free(tracks);
+    free(names);
+    return written;
+}
+
+/* Starts the workers, lets them work, and reports. */
 static int run_workers(const run_job *job, run_guard *guard)
 {
     run_crew crew;
-    run_checker checker;
-    run_result result = { .end = RUN_END_REFUSED };
-    run_checker_create(&checker, job);
+    run_end end = RUN_END_REFUSED;
     bool started = run_crew_start(&crew, job, guard);
     if (started) {
-        run_ffn(job, &crew, &checker, &result);
-    }
-    if (result.end != RUN_END_ALL_RIGHT) {
-        afd_stop_raise(job->ledger.stop);
+        end = run_crew_lead(&crew);
     }
     run_crew_end(&crew);
-    int code = exit_code(result.end);
-    if (started && result.end != RUN_END_REFUSED) {
-        int printed = run_report(job, &crew, &checker, &result);
-        code = printed == AFD_EXIT_DONE ? code : printed;
+    int code = exit_code(end);
+    if (end == RUN_END_REFUSED) {
+        return code;
     }
-    run_checker_destroy(&checker);
-    return code;
-}
-
-static int run_with_window(run_job *job, run_guard *guard)
-{
-    afd_error error;
-    if (make_window(job, &error) != AFD_OK) {
-        afd_cli_error("run", &error);
-        return afd_cli_exit_code(error.status);
+    if (job->options.timeline_path != NULL && !write_timeline(job)) {
+        code = AFD_EXIT_REFUSED;
     }
-    int code = run_workers(job, guard);
-    afd_window_close(job->window);
-    return code;
+    int printed = run_report(job, &crew, end);
+    return printed == AFD_EXIT_DONE ? code : printed;
 }
 
 /* Processes need somebody who cleans up when this one is killed; threads have nothing that outlives it. */
-static int run_guarded(run_job *job)
+static int run_guarded(const run_job *job)
 {
-    if (job->options.threads) {
-        return run_with_window(job, NULL);
-    }
     run_guard guard;
-    if (!run_guard_start(&guard, job->window_name)) {
+    if (job->options.threads) {
+        return run_workers(job, NULL);
+    }
+    if (!run_guard_start(&guard, job)) {
         afd_cli_note("run", "cannot start the process that cleans up after a crash: %s", strerror(errno));
         return AFD_EXIT_REFUSED;
     }
-    int code = run_with_window(job, &guard);
+    int code = run_workers(job, &guard);
     run_guard_end(&guard);
-    return code;
-}
-
-static int run_job_whole(run_job *job)
-{
-    uint64_t id_num = (uint64_t)job->shape.micro_batch_size * job->shape.selected_expert_num;
-    if (!run_ledger_create(&job->ledger, job->shape.session_num, job->shape.micro_batch_num, id_num)) {
-        afd_cli_note("run", "no memory for the ledger of what is sent: %s", strerror(errno));
-        return AFD_EXIT_REFUSED;
-    }
-    run_signals_catch(job->ledger.stop);
-    run_router_create(&job->router, job->options.model, job->options.layer_num, job->options.seed);
-    int code = run_guarded(job);
-    run_router_destroy(&job->router);
-    run_ledger_destroy(&job->ledger);
     return code;
 }
 
 int afd_cmd_run(int argc, char **argv)
 {
     run_job job = { 0 };
+    run_failure failure;
+    char name[RUN_WINDOW_NAME_BYTES];
     switch (run_options_parse(&job.options, argc, argv)) {
     case RUN_PARSED_DONE:
         return AFD_EXIT_DONE;
@@ -155,8 +106,16 @@ int afd_cmd_run(int argc, char **argv)
     case RUN_PARSED_GO:
         break;
     }
-    job.shape = shape_of(&job.options);
-    job.rounds_per_micro_batch = job.options.step_num * job.options.layer_num;
-    name_window(&job);
-    return run_job_whole(&job);
+    if (job.options.name == NULL) {
+        (void)snprintf(name, sizeof(name), "run-%d", (int)getpid());
+        job.options.name = name;
+    }
+    if (!run_job_create(&job, &failure)) {
+        afd_cli_note("run", "%s", failure.text);
+        return AFD_EXIT_REFUSED;
+    }
+    run_signals_catch(job.board.stop);
+    int code = run_guarded(&job);
+    run_job_destroy(&job);
+    return code;
 }

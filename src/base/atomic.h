@@ -30,6 +30,11 @@ static inline int32_t afd__load_relaxed_i32(const int32_t *word)
     return __atomic_load_n(word, __ATOMIC_RELAXED);
 }
 
+static inline void afd__store_relaxed_i32(int32_t *word, int32_t value)
+{
+    __atomic_store_n(word, value, __ATOMIC_RELAXED);
+}
+
 static inline void afd__store_release_i32(int32_t *word, int32_t value)
 {
     __atomic_store_n(word, value, __ATOMIC_RELEASE);

@@ -133,7 +133,7 @@ static json_t *shape_json(const afd_shape *shape)
     return object;
 }
 
-static json_t *sizes_json(const afd_ffn_window_sizes *sizes)
+static json_t *sizes_json(const afd_window_sizes *sizes)
 {
     json_t *object = json_object();
     afd_cli_json_set(object, "desc_bytes", afd_cli_json_u64(sizes->desc_bytes));

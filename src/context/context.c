@@ -23,12 +23,17 @@ typedef struct context_plan {
     uint64_t bytes;
 } context_plan;
 
-static afd_status plan_context(const afd_shape *shape, context_plan *plan, afd_error *error)
+static afd_status check_shape(const afd_shape *shape, afd_error *error)
 {
     if (shape == NULL) {
         return afd__fail(error, AFD_ERR_INVALID, "shape", 0, 0, "shape is null");
     }
-    afd_status status = afd__shape_check_counts(shape, afd__shape_fields, error);
+    return afd__shape_check_counts(shape, afd__shape_fields, error);
+}
+
+static afd_status plan_context(const afd_shape *shape, context_plan *plan, afd_error *error)
+{
+    afd_status status = check_shape(shape, error);
     if (status != AFD_OK) {
         return status;
     }
@@ -59,9 +64,9 @@ afd_status afd_ffn_context_footprint(const afd_shape *shape, uint64_t *bytes, af
     return status;
 }
 
-static void fill_in(afd_schedule_context *context, const afd_shape *shape, const context_plan *plan)
+/* What every context begins with: the counts, running, no window, no output buffers. */
+static void fill_in_counts(afd_schedule_context *context, const afd_shape *shape, int32_t schedule_mode)
 {
-    uint64_t base = (uint64_t)(uintptr_t)context;
     memset(context, 0, sizeof(*context));
     context->common.session_num = shape->session_num;
     context->common.micro_batch_num = shape->micro_batch_num;
@@ -70,8 +75,14 @@ static void fill_in(afd_schedule_context *context, const afd_shape *shape, const
     context->common.expert_num = shape->expert_num;
     context->common.attn_to_ffn_token_size = shape->attn_to_ffn_token_size;
     context->common.ffn_to_attn_token_size = shape->ffn_to_attn_token_size;
-    context->common.schedule_mode = AFD_SCHEDULE_MODE_FFN;
+    context->common.schedule_mode = schedule_mode;
     context->attention.micro_batch_id = shape->micro_batch_num - 1;
+    afd_context_start(context);
+}
+
+static void fill_in_outputs(afd_schedule_context *context, const context_plan *plan)
+{
+    uint64_t base = (uint64_t)(uintptr_t)context;
     context->ffn.layer_ids_buf = base + plan->layer_ids;
     context->ffn.layer_ids_buf_size = plan->sizes.row_ids_bytes;
     context->ffn.session_ids_buf = base + plan->session_ids;
@@ -80,7 +91,30 @@ static void fill_in(afd_schedule_context *context, const afd_shape *shape, const
     context->ffn.micro_batch_ids_buf_size = plan->sizes.row_ids_bytes;
     context->ffn.expert_ids_buf = base + plan->expert_ids;
     context->ffn.expert_ids_buf_size = plan->sizes.expert_ids_bytes;
-    afd_context_start(context);
+}
+
+static afd_status check_memory(const void *memory, uint64_t bytes, uint64_t needed, afd_error *error)
+{
+    if (memory == NULL || (uintptr_t)memory % OUTPUT_ALIGN_BYTES != 0) {
+        return afd__fail(error, AFD_ERR_INVALID, "memory", (uint64_t)(uintptr_t)memory, OUTPUT_ALIGN_BYTES,
+                         "memory is %p, must be %d-byte aligned and not null", memory, OUTPUT_ALIGN_BYTES);
+    }
+    if (bytes < needed) {
+        return afd__fail(error, AFD_ERR_INVALID, "bytes", bytes, needed,
+                         "the memory for the context has %" PRIu64 " bytes, needs %" PRIu64, bytes, needed);
+    }
+    return AFD_OK;
+}
+
+/* A multiple of the alignment, as every part of a context is. */
+static afd_status allocate(uint64_t bytes, void **memory, afd_error *error)
+{
+    *memory = aligned_alloc(OUTPUT_ALIGN_BYTES, bytes);
+    if (*memory == NULL) {
+        return afd__fail(error, AFD_ERR_NO_MEMORY, "context footprint", bytes, 0,
+                         "no memory for a context of %" PRIu64 " bytes", bytes);
+    }
+    return AFD_OK;
 }
 
 afd_status afd_ffn_context_layout(const afd_shape *shape, void *memory, uint64_t bytes, afd_schedule_context **context,
@@ -88,19 +122,15 @@ afd_status afd_ffn_context_layout(const afd_shape *shape, void *memory, uint64_t
 {
     context_plan plan;
     afd_status status = plan_context(shape, &plan, error);
+    if (status == AFD_OK) {
+        status = check_memory(memory, bytes, plan.bytes, error);
+    }
     if (status != AFD_OK) {
         return status;
     }
-    if (memory == NULL || (uintptr_t)memory % OUTPUT_ALIGN_BYTES != 0) {
-        return afd__fail(error, AFD_ERR_INVALID, "memory", (uint64_t)(uintptr_t)memory, OUTPUT_ALIGN_BYTES,
-                         "memory is %p, must be %d-byte aligned and not null", memory, OUTPUT_ALIGN_BYTES);
-    }
-    if (bytes < plan.bytes) {
-        return afd__fail(error, AFD_ERR_INVALID, "bytes", bytes, plan.bytes,
-                         "the memory for the context has %" PRIu64 " bytes, needs %" PRIu64, bytes, plan.bytes);
-    }
     afd_schedule_context *laid_out = memory;
-    fill_in(laid_out, shape, &plan);
+    fill_in_counts(laid_out, shape, AFD_SCHEDULE_MODE_FFN);
+    fill_in_outputs(laid_out, &plan);
     *context = laid_out;
     return AFD_OK;
 }
@@ -108,17 +138,44 @@ afd_status afd_ffn_context_layout(const afd_shape *shape, void *memory, uint64_t
 afd_status afd_ffn_context_create(const afd_shape *shape, afd_schedule_context **context, afd_error *error)
 {
     context_plan plan;
+    void *memory = NULL;
     afd_status status = plan_context(shape, &plan, error);
+    if (status == AFD_OK) {
+        status = allocate(plan.bytes, &memory, error);
+    }
+    if (status == AFD_OK) {
+        status = afd_ffn_context_layout(shape, memory, plan.bytes, context, error);
+    }
     if (status != AFD_OK) {
-        return status;
+        free(memory);
     }
-    /* A multiple of the alignment, because every part of the plan is one. */
-    void *memory = aligned_alloc(OUTPUT_ALIGN_BYTES, plan.bytes);
-    if (memory == NULL) {
-        return afd__fail(error, AFD_ERR_NO_MEMORY, "context footprint", plan.bytes, 0,
-                         "no memory for a context of %" PRIu64 " bytes", plan.bytes);
+    return status;
+}
+
+afd_status afd_attention_context_layout(const afd_shape *shape, void *memory, uint64_t bytes,
+                                        afd_schedule_context **context, afd_error *error)
+{
+    afd_status status = check_shape(shape, error);
+    if (status == AFD_OK) {
+        status = check_memory(memory, bytes, AFD_CONTEXT_BYTES, error);
     }
-    status = afd_ffn_context_layout(shape, memory, plan.bytes, context, error);
+    if (status == AFD_OK) {
+        fill_in_counts(memory, shape, AFD_SCHEDULE_MODE_ATTENTION);
+        *context = memory;
+    }
+    return status;
+}
+
+afd_status afd_attention_context_create(const afd_shape *shape, afd_schedule_context **context, afd_error *error)
+{
+    void *memory = NULL;
+    afd_status status = check_shape(shape, error);
+    if (status == AFD_OK) {
+        status = allocate(AFD_CONTEXT_BYTES, &memory, error);
+    }
+    if (status == AFD_OK) {
+        status = afd_attention_context_layout(shape, memory, AFD_CONTEXT_BYTES, context, error);
+    }
     if (status != AFD_OK) {
         free(memory);
     }

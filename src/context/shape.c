@@ -38,13 +38,20 @@ bool afd__ffn_sizes_of(const afd_shape *shape, afd__ffn_sizes *sizes)
            afd__mul_u64(shape->session_num, ids_bytes, &sizes->expert_ids_bytes);
 }
 
+bool afd__attention_sizes_of(const afd_shape *shape, afd__attention_sizes *sizes)
+{
+    sizes->slot_num = (uint64_t)shape->micro_batch_size * shape->selected_expert_num;
+    return afd__mul_u64(sizes->slot_num, sizeof(int32_t), &sizes->flags_bytes) &&
+           afd__mul_u64(sizes->flags_bytes, shape->micro_batch_num, &sizes->token_info_bytes);
+}
+
 afd_status afd__shape_fail_overflow(const afd_shape *shape, const char *field, afd_error *error)
 {
     return afd__fail(error, AFD_ERR_OVERFLOW, field, 0, UINT64_MAX,
                      "%s does not fit 64 bits for S=%" PRIu32 " M=%" PRIu32 " BS=%" PRIu32 " E=%" PRIu32
-                     " HS=%" PRIu32,
+                     " HS=%" PRIu32 " there and %" PRIu32 " back",
                      field, shape->session_num, shape->micro_batch_num, shape->micro_batch_size,
-                     shape->selected_expert_num, shape->attn_to_ffn_token_size);
+                     shape->selected_expert_num, shape->attn_to_ffn_token_size, shape->ffn_to_attn_token_size);
 }
 
 afd_shape afd__context_shape(const afd_schedule_context *context)

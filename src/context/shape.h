@@ -28,6 +28,16 @@ typedef struct afd__ffn_sizes {
 /* False if one of them does not fit 64 bits; *sizes is then unspecified. */
 bool afd__ffn_sizes_of(const afd_shape *shape, afd__ffn_sizes *sizes);
 
+/* The sizes of the token info of an attention window. */
+typedef struct afd__attention_sizes {
+    uint64_t slot_num;         /* BS*E, flags of a micro-batch */
+    uint64_t flags_bytes;      /* 4*BS*E */
+    uint64_t token_info_bytes; /* 4*M*BS*E */
+} afd__attention_sizes;
+
+/* False if one of them does not fit 64 bits; *sizes is then unspecified. */
+bool afd__attention_sizes_of(const afd_shape *shape, afd__attention_sizes *sizes);
+
 /* The status, with its sentence, for sizes that do not fit. */
 afd_status afd__shape_fail_overflow(const afd_shape *shape, const char *field, afd_error *error);
 

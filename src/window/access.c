@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Looking into an open window: its parts, and binding a context to it. */
+/* Looking into an open window of either kind: its parts, and binding a context to it. */
 #include <inttypes.h>
 
 #include "base/error.h"
@@ -17,30 +17,44 @@ void afd_window_describe(const afd_window *window, afd_window_info *info)
 static uint64_t desc_number(const afd_window *window, uint32_t session, uint32_t micro_batch)
 {
     const afd_shape *shape = &window->info.shape;
-    if (session >= shape->session_num || micro_batch >= shape->micro_batch_num) {
+    uint32_t session_num = window->info.kind == AFD_WINDOW_ATTENTION ? 1 : shape->session_num;
+    if (session >= session_num || micro_batch >= shape->micro_batch_num) {
         return UINT64_MAX;
     }
     return (uint64_t)session * shape->micro_batch_num + micro_batch;
 }
 
-afd_ffn_desc *afd_window_desc(const afd_window *window, uint32_t session, uint32_t micro_batch)
+/* The token info of a (session, micro_batch) in a window of the kind; NULL if there is none. */
+static void *token_info_of(const afd_window *window, afd_window_kind kind, uint32_t session, uint32_t micro_batch)
 {
     uint64_t number = desc_number(window, session, micro_batch);
-    if (number == UINT64_MAX) {
+    if (window->info.kind != kind || number == UINT64_MAX) {
         return NULL;
     }
-    return (afd_ffn_desc *)(void *)(window->token_info + number * window->info.sizes.desc_bytes);
+    return window->token_info + number * window->info.sizes.desc_bytes;
+}
+
+afd_ffn_desc *afd_window_desc(const afd_window *window, uint32_t session, uint32_t micro_batch)
+{
+    return token_info_of(window, AFD_WINDOW_FFN, session, micro_batch);
+}
+
+int32_t *afd_window_slot_flags(const afd_window *window, uint32_t micro_batch)
+{
+    return token_info_of(window, AFD_WINDOW_ATTENTION, 0, micro_batch);
 }
 
 void *afd_window_token_data(const afd_window *window, uint32_t session, uint32_t micro_batch)
 {
     const afd_shape *shape = &window->info.shape;
     uint64_t number = desc_number(window, session, micro_batch);
-    if (number == UINT64_MAX || shape->attn_to_ffn_token_size == 0) {
+    uint32_t slot_bytes = window->info.kind == AFD_WINDOW_ATTENTION ? shape->ffn_to_attn_token_size
+                                                                    : shape->attn_to_ffn_token_size;
+    if (number == UINT64_MAX || slot_bytes == 0) {
         return NULL;
     }
-    /* Cannot overflow: the data of all descs was measured to fit. */
-    uint64_t bytes = (uint64_t)shape->micro_batch_size * shape->selected_expert_num * shape->attn_to_ffn_token_size;
+    /* Cannot overflow: the data of the whole window was measured to fit. */
+    uint64_t bytes = (uint64_t)shape->micro_batch_size * shape->selected_expert_num * slot_bytes;
     return window->token_info + window->info.sizes.token_data_offset + number * bytes;
 }
 
@@ -71,7 +85,8 @@ afd_status afd_window_bind(afd_window *window, afd_schedule_context *context, af
         return afd__fail(error, AFD_ERR_INVALID, "window", 0, 0,
                          "the window was opened to look; a scheduler must be able to write it");
     }
-    afd_window_fields *fields = &context->ffn.window;
+    afd_window_fields *fields =
+        window->info.kind == AFD_WINDOW_ATTENTION ? &context->attention.window : &context->ffn.window;
     fields->token_info_buf = (uint64_t)(uintptr_t)window->token_info;
     fields->token_info_buf_size = window->info.sizes.token_info_bytes;
     fields->token_data_buf = fields->token_info_buf + window->info.sizes.token_data_offset;

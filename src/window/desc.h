@@ -2,6 +2,8 @@
 /*
  * The payload of a desc: everything but its flag. Plain memory, which may be touched only between the two halves of a
  * hand-over (handover.h). tests/model replaces this header by one whose payload notices every unordered access.
+ *
+ * The payload of a slot of an attention window is its token data, of which the hand-over knows nothing.
  */
 #ifndef AFD_WINDOW_DESC_H
 #define AFD_WINDOW_DESC_H
@@ -11,6 +13,9 @@
 #include <string.h>
 
 #include "afd/window.h"
+
+/* The flag of a slot of an attention window: a type of its own because the model's is another. */
+typedef int32_t afd__slot_flag;
 
 static inline const int32_t *afd__desc_flag(const afd_ffn_desc *desc)
 {

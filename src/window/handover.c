@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The exported twins of the inline hand-over, for producers. */
+/* The exported twins of the inline hand-overs, for producers and for who looks. */
 #include "window/handover.h"
 
 int32_t *afd_ffn_desc_expert_ids(afd_ffn_desc *desc)
@@ -30,4 +30,14 @@ int32_t afd_ffn_desc_peek_layer_id(const afd_ffn_desc *desc)
 int32_t afd_ffn_desc_peek_expert_id(const afd_ffn_desc *desc, size_t index)
 {
     return afd__load_relaxed_i32((const int32_t *)(const void *)(desc + 1) + index);
+}
+
+void afd_slot_publish(int32_t *flag)
+{
+    afd__slot_publish(flag);
+}
+
+int32_t afd_slot_peek_flag(const int32_t *flag)
+{
+    return afd__slot_peek_flag(flag);
 }

@@ -8,6 +8,7 @@
 #include <time.h>
 
 #include "base/error.h"
+#include "window/measure.h"
 
 #define AFD_HEADER_AT(field, offset) \
     static_assert(offsetof(afd__window_header, field) == (offset), #field " has moved: that is a new version")
@@ -38,13 +39,13 @@ int64_t afd__header_time_ns(void)
     return (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
 }
 
-afd_status afd__header_init(afd__window_header *header, const afd_shape *shape, const afd_ffn_window_sizes *sizes,
-                            afd_error *error)
+afd_status afd__header_init(afd__window_header *header, afd_window_kind kind, const afd_shape *shape,
+                            const afd_window_sizes *sizes, afd_error *error)
 {
     memset(header, 0, sizeof(*header));
     header->magic = AFD_WINDOW_MAGIC;
     header->version = AFD_WINDOW_VERSION;
-    header->kind = AFD_WINDOW_KIND_FFN;
+    header->kind = (uint32_t)kind;
     header->header_bytes = AFD_WINDOW_HEADER_BYTES;
     header->file_bytes = AFD_WINDOW_HEADER_BYTES + sizes->window_bytes;
     header->created_unix_ns = afd__header_time_ns();
@@ -69,6 +70,16 @@ static afd_status expect(const char *field, uint64_t value, uint64_t expected, a
                      expected, expected);
 }
 
+static afd_status check_kind(uint32_t kind, afd_error *error)
+{
+    if (kind == AFD_WINDOW_FFN || kind == AFD_WINDOW_ATTENTION) {
+        return AFD_OK;
+    }
+    return afd__fail(error, AFD_ERR_BAD_WINDOW, "header.kind", kind, AFD_WINDOW_ATTENTION,
+                     "header.kind is %" PRIu32 ", must be %d (FFN) or %d (attention)", kind, AFD_WINDOW_FFN,
+                     AFD_WINDOW_ATTENTION);
+}
+
 /* Nobody was there before 1970; a reader that takes the difference to now may then do so without a care. */
 static afd_status check_time(int64_t created_unix_ns, afd_error *error)
 {
@@ -90,9 +101,9 @@ static afd_status check_owner(const afd__owner *owner, afd_error *error)
 }
 
 /* The counts can be anything, so what they measure is what the sizes in the header must be. */
-static afd_status check_shape(const afd__window_header *header, afd_ffn_window_sizes *sizes, afd_error *error)
+static afd_status check_shape(const afd__window_header *header, afd_window_sizes *sizes, afd_error *error)
 {
-    afd_status status = afd_ffn_window_measure(&header->shape, sizes, error);
+    afd_status status = afd__window_measure((afd_window_kind)header->kind, &header->shape, sizes, error);
     if (status == AFD_OK && sizes->window_bytes > UINT64_MAX - AFD_WINDOW_HEADER_BYTES) {
         status = AFD_ERR_OVERFLOW;
         (void)afd__fail(error, status, "header.shape", sizes->window_bytes, UINT64_MAX, "the window does not fit");
@@ -103,7 +114,7 @@ static afd_status check_shape(const afd__window_header *header, afd_ffn_window_s
     return status == AFD_OK ? AFD_OK : AFD_ERR_BAD_WINDOW;
 }
 
-afd_status afd__header_check(const afd__window_header *header, uint64_t file_bytes, afd_ffn_window_sizes *sizes,
+afd_status afd__header_check(const afd__window_header *header, uint64_t file_bytes, afd_window_sizes *sizes,
                              afd_error *error)
 {
     uint64_t boot_id_end = (unsigned char)header->owner.boot_id[AFD_OWNER_BOOT_ID_BYTES - 1];
@@ -114,7 +125,6 @@ afd_status afd__header_check(const afd__window_header *header, uint64_t file_byt
     } fixed[] = {
         { "header.magic", header->magic, AFD_WINDOW_MAGIC },
         { "header.version", header->version, AFD_WINDOW_VERSION },
-        { "header.kind", header->kind, AFD_WINDOW_KIND_FFN },
         { "header.header_bytes", header->header_bytes, AFD_WINDOW_HEADER_BYTES },
         { "header.file_bytes", header->file_bytes, file_bytes },
         { "header.owner.boot_id terminator", boot_id_end, 0 },
@@ -122,6 +132,9 @@ afd_status afd__header_check(const afd__window_header *header, uint64_t file_byt
     afd_status status = AFD_OK;
     for (size_t i = 0; i < sizeof(fixed) / sizeof(fixed[0]) && status == AFD_OK; i++) {
         status = expect(fixed[i].field, fixed[i].value, fixed[i].expected, error);
+    }
+    if (status == AFD_OK) {
+        status = check_kind(header->kind, error);
     }
     if (status == AFD_OK) {
         status = check_owner(&header->owner, error);
@@ -147,9 +160,10 @@ afd_status afd__header_check(const afd__window_header *header, uint64_t file_byt
     return status;
 }
 
-void afd__header_describe(const afd__window_header *header, const afd_ffn_window_sizes *sizes, afd_window_info *info)
+void afd__header_describe(const afd__window_header *header, const afd_window_sizes *sizes, afd_window_info *info)
 {
     info->valid = true;
+    info->kind = (afd_window_kind)header->kind;
     info->shape = header->shape;
     info->sizes = *sizes;
     info->generation = header->generation;

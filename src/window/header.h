@@ -15,14 +15,13 @@
 
 enum {
     AFD_WINDOW_VERSION = 1,
-    AFD_WINDOW_KIND_FFN = 1,
     AFD_WINDOW_HEADER_BYTES = 4096 /* a page, so that the token info starts on one */
 };
 
 typedef struct afd__window_header {
     uint64_t magic;             /*   0 */
     uint32_t version;           /*   8 */
-    uint32_t kind;              /*  12 */
+    uint32_t kind;              /*  12: an afd_window_kind */
     uint64_t header_bytes;      /*  16: where the token info starts */
     uint64_t file_bytes;        /*  24: header and window */
     uint64_t generation;        /*  32 */
@@ -41,18 +40,18 @@ typedef struct afd__window_header {
 int64_t afd__header_time_ns(void);
 
 /* Fills a header in for a window of this process. */
-afd_status afd__header_init(afd__window_header *header, const afd_shape *shape, const afd_ffn_window_sizes *sizes,
-                            afd_error *error);
+afd_status afd__header_init(afd__window_header *header, afd_window_kind kind, const afd_shape *shape,
+                            const afd_window_sizes *sizes, afd_error *error);
 
 /*
  * Checks a header that somebody else wrote, in our own copy of it, against the size of the file it came from: magic,
- * version, kind, sizes as they follow from the shape, text terminated. After AFD_OK every field may be used, and *sizes
- * is what the shape measures. Whether the owner lives is another question (afd__owner_state).
+ * version, kind, sizes as they follow from kind and shape, text terminated. After AFD_OK every field may be used, and
+ * *sizes is what kind and shape measure. Whether the owner lives is another question (afd__owner_state).
  */
-afd_status afd__header_check(const afd__window_header *header, uint64_t file_bytes, afd_ffn_window_sizes *sizes,
+afd_status afd__header_check(const afd__window_header *header, uint64_t file_bytes, afd_window_sizes *sizes,
                              afd_error *error);
 
 /* What the header says, as afd_window_info; the caller adds the name. */
-void afd__header_describe(const afd__window_header *header, const afd_ffn_window_sizes *sizes, afd_window_info *info);
+void afd__header_describe(const afd__window_header *header, const afd_window_sizes *sizes, afd_window_info *info);
 
 #endif

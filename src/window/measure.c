@@ -1,18 +1,28 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* How large an FFN window is, and what a fresh one holds. */
+/* How large a window is, and what a fresh one holds. */
+#include "window/measure.h"
+
 #include <assert.h>
 #include <inttypes.h>
 #include <stdalign.h>
+#include <string.h>
 
-#include "afd/window.h"
 #include "base/checked.h"
 #include "base/error.h"
 #include "context/shape.h"
 
 static_assert(sizeof(afd_ffn_desc) == 8, "a desc begins with two words");
 static_assert(alignof(afd_ffn_desc) == 4, "descs follow each other at multiples of 4 bytes");
+static_assert(AFD_FLAG_FREE == 0, "flags are made free by filling them with zeros");
 
-static bool measure(const afd_shape *shape, afd_ffn_window_sizes *sizes)
+/* The data behind the info, both of which were measured. */
+static bool measure_whole(afd_window_sizes *sizes)
+{
+    return afd__round_up_u64(sizes->token_info_bytes, AFD_TOKEN_INFO_ALIGN_BYTES, &sizes->token_data_offset) &&
+           afd__add_u64(sizes->token_data_offset, sizes->token_data_bytes, &sizes->window_bytes);
+}
+
+static bool measure_ffn(const afd_shape *shape, afd_window_sizes *sizes)
 {
     afd__ffn_sizes ids;
     uint64_t slot_num = 0;
@@ -21,12 +31,23 @@ static bool measure(const afd_shape *shape, afd_ffn_window_sizes *sizes)
     }
     sizes->desc_bytes = ids.desc_bytes;
     sizes->token_info_bytes = ids.token_info_bytes;
-    return afd__mul_u64(slot_num, shape->attn_to_ffn_token_size, &sizes->token_data_bytes) &&
-           afd__round_up_u64(ids.token_info_bytes, AFD_TOKEN_INFO_ALIGN_BYTES, &sizes->token_data_offset) &&
-           afd__add_u64(sizes->token_data_offset, sizes->token_data_bytes, &sizes->window_bytes);
+    return afd__mul_u64(slot_num, shape->attn_to_ffn_token_size, &sizes->token_data_bytes) && measure_whole(sizes);
 }
 
-afd_status afd_ffn_window_measure(const afd_shape *shape, afd_ffn_window_sizes *sizes, afd_error *error)
+static bool measure_attention(const afd_shape *shape, afd_window_sizes *sizes)
+{
+    afd__attention_sizes flags;
+    uint64_t slot_num = 0;
+    if (!afd__attention_sizes_of(shape, &flags) ||
+        !afd__mul_u64(flags.slot_num, shape->micro_batch_num, &slot_num)) {
+        return false;
+    }
+    sizes->desc_bytes = flags.flags_bytes;
+    sizes->token_info_bytes = flags.token_info_bytes;
+    return afd__mul_u64(slot_num, shape->ffn_to_attn_token_size, &sizes->token_data_bytes) && measure_whole(sizes);
+}
+
+afd_status afd__window_measure(afd_window_kind kind, const afd_shape *shape, afd_window_sizes *sizes, afd_error *error)
 {
     if (shape == NULL) {
         return afd__fail(error, AFD_ERR_INVALID, "shape", 0, 0, "shape is null");
@@ -35,12 +56,23 @@ afd_status afd_ffn_window_measure(const afd_shape *shape, afd_ffn_window_sizes *
     if (status != AFD_OK) {
         return status;
     }
-    afd_ffn_window_sizes measured;
-    if (!measure(shape, &measured)) {
+    afd_window_sizes measured;
+    bool fits = kind == AFD_WINDOW_ATTENTION ? measure_attention(shape, &measured) : measure_ffn(shape, &measured);
+    if (!fits) {
         return afd__shape_fail_overflow(shape, "the window", error);
     }
     *sizes = measured;
     return AFD_OK;
+}
+
+afd_status afd_ffn_window_measure(const afd_shape *shape, afd_window_sizes *sizes, afd_error *error)
+{
+    return afd__window_measure(AFD_WINDOW_FFN, shape, sizes, error);
+}
+
+afd_status afd_attention_window_measure(const afd_shape *shape, afd_window_sizes *sizes, afd_error *error)
+{
+    return afd__window_measure(AFD_WINDOW_ATTENTION, shape, sizes, error);
 }
 
 static void format_desc(afd_ffn_desc *desc, uint64_t id_num)
@@ -53,25 +85,45 @@ static void format_desc(afd_ffn_desc *desc, uint64_t id_num)
     }
 }
 
-afd_status afd_ffn_window_format(const afd_shape *shape, void *memory, uint64_t bytes, afd_error *error)
+static void format_descs(const afd_shape *shape, void *memory, const afd_window_sizes *sizes)
 {
-    afd_ffn_window_sizes sizes;
-    afd_status status = afd_ffn_window_measure(shape, &sizes, error);
+    uint64_t id_num = (uint64_t)shape->micro_batch_size * shape->selected_expert_num;
+    for (uint64_t at = 0; at < sizes->token_info_bytes; at += sizes->desc_bytes) {
+        format_desc((afd_ffn_desc *)(void *)((char *)memory + at), id_num);
+    }
+}
+
+afd_status afd__window_format(afd_window_kind kind, const afd_shape *shape, void *memory, uint64_t bytes,
+                              afd_error *error)
+{
+    afd_window_sizes sizes;
+    afd_status status = afd__window_measure(kind, shape, &sizes, error);
     if (status != AFD_OK) {
         return status;
     }
-    if (memory == NULL || (uintptr_t)memory % alignof(afd_ffn_desc) != 0) {
-        return afd__fail(error, AFD_ERR_INVALID, "memory", (uint64_t)(uintptr_t)memory, alignof(afd_ffn_desc),
-                         "memory is %p, must be %zu-byte aligned and not null", memory, alignof(afd_ffn_desc));
+    if (memory == NULL || (uintptr_t)memory % alignof(int32_t) != 0) {
+        return afd__fail(error, AFD_ERR_INVALID, "memory", (uint64_t)(uintptr_t)memory, alignof(int32_t),
+                         "memory is %p, must be %zu-byte aligned and not null", memory, alignof(int32_t));
     }
     if (bytes < sizes.window_bytes) {
         return afd__fail(error, AFD_ERR_INVALID, "bytes", bytes, sizes.window_bytes,
                          "the memory for the window has %" PRIu64 " bytes, needs %" PRIu64, bytes,
                          sizes.window_bytes);
     }
-    uint64_t id_num = (uint64_t)shape->micro_batch_size * shape->selected_expert_num;
-    for (uint64_t at = 0; at < sizes.token_info_bytes; at += sizes.desc_bytes) {
-        format_desc((afd_ffn_desc *)(void *)((char *)memory + at), id_num);
+    if (kind == AFD_WINDOW_ATTENTION) {
+        memset(memory, 0, sizes.token_info_bytes);
+    } else {
+        format_descs(shape, memory, &sizes);
     }
     return AFD_OK;
+}
+
+afd_status afd_ffn_window_format(const afd_shape *shape, void *memory, uint64_t bytes, afd_error *error)
+{
+    return afd__window_format(AFD_WINDOW_FFN, shape, memory, bytes, error);
+}
+
+afd_status afd_attention_window_format(const afd_shape *shape, void *memory, uint64_t bytes, afd_error *error)
+{
+    return afd__window_format(AFD_WINDOW_ATTENTION, shape, memory, bytes, error);
 }

@@ -27,7 +27,7 @@ static bool describe_name(const char *name, afd_window_info *info)
 {
     char path[AFD_SHM_PATH_BYTES];
     afd__shm_file file;
-    afd_ffn_window_sizes sizes;
+    afd_window_sizes sizes;
     afd_error error;
     memset(info, 0, sizeof(*info));
     (void)snprintf(info->name, sizeof(info->name), "%s", name);

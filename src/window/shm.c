@@ -262,7 +262,7 @@ afd_status afd__shm_hold(const char *name, afd__shm_holder *holder, afd_error *e
 {
     char path[AFD_SHM_PATH_BYTES];
     struct stat status;
-    afd_ffn_window_sizes sizes;
+    afd_window_sizes sizes;
     afd_status result;
     afd__shm_path(name, path);
     do {

@@ -13,6 +13,7 @@
 #include "base/error.h"
 #include "context/shape.h"
 #include "window/header.h"
+#include "window/measure.h"
 #include "window/shm.h"
 
 static afd_status new_object(afd_window **window, afd_error *error)
@@ -61,22 +62,23 @@ static afd_status finish_new(afd_status status, afd_window *made, afd_window **w
 
 /* ---- private memory ---- */
 
-static afd_status fill_private(afd_window *window, const afd_shape *shape, afd_error *error)
+static afd_status fill_private(afd_window *window, afd_window_kind kind, const afd_shape *shape, afd_error *error)
 {
     afd_window_info *info = &window->info;
-    afd_status status = afd_ffn_window_measure(shape, &info->sizes, error);
+    afd_status status = afd__window_measure(kind, shape, &info->sizes, error);
     if (status == AFD_OK) {
         status = map(window, info->sizes.window_bytes, -1, PROT_READ | PROT_WRITE,
                      MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, error);
     }
     if (status == AFD_OK) {
-        status = afd_ffn_window_format(shape, window->mapping, info->sizes.window_bytes, error);
+        status = afd__window_format(kind, shape, window->mapping, info->sizes.window_bytes, error);
     }
     if (status != AFD_OK) {
         return status;
     }
     window->token_info = window->mapping;
     info->valid = true;
+    info->kind = kind;
     info->shape = *shape;
     info->created_unix_ns = afd__header_time_ns();
     info->generation = (uint64_t)info->created_unix_ns;
@@ -85,14 +87,24 @@ static afd_status fill_private(afd_window *window, const afd_shape *shape, afd_e
     return AFD_OK;
 }
 
-afd_status afd_ffn_window_create_private(const afd_shape *shape, afd_window **window, afd_error *error)
+static afd_status create_private(afd_window_kind kind, const afd_shape *shape, afd_window **window, afd_error *error)
 {
     afd_window *made = NULL;
     afd_status status = new_object(&made, error);
     if (status == AFD_OK) {
-        status = fill_private(made, shape, error);
+        status = fill_private(made, kind, shape, error);
     }
     return finish_new(status, made, window);
+}
+
+afd_status afd_ffn_window_create_private(const afd_shape *shape, afd_window **window, afd_error *error)
+{
+    return create_private(AFD_WINDOW_FFN, shape, window, error);
+}
+
+afd_status afd_attention_window_create_private(const afd_shape *shape, afd_window **window, afd_error *error)
+{
+    return create_private(AFD_WINDOW_ATTENTION, shape, window, error);
 }
 
 /* ---- shared memory: creating ---- */
@@ -145,7 +157,7 @@ static afd_status take_name(const afd_window *window, int fd, const char *name, 
 }
 
 static void adopt_header(afd_window *window, const char *name, const afd__window_header *header,
-                         const afd_ffn_window_sizes *sizes)
+                         const afd_window_sizes *sizes)
 {
     (void)snprintf(window->info.name, sizeof(window->info.name), "%s", name);
     afd__header_describe(header, sizes, &window->info);
@@ -153,62 +165,79 @@ static void adopt_header(afd_window *window, const char *name, const afd__window
     window->token_info = (char *)window->mapping + AFD_WINDOW_HEADER_BYTES;
 }
 
+/* What a new window is to be. */
+typedef struct creation {
+    const char *name;
+    afd_window_kind kind;
+    const afd_shape *shape;
+    afd_window_sizes sizes;
+} creation;
+
 /* Makes the mapped file a window and gives it its name. */
-static afd_status fill_shared(afd_window *window, int fd, const char *name, const afd_shape *shape,
-                              const afd_ffn_window_sizes *sizes, afd_error *error)
+static afd_status fill_shared(afd_window *window, int fd, const creation *wanted, afd_error *error)
 {
     afd__window_header header;
-    afd_status status = afd__header_init(&header, shape, sizes, error);
+    afd_status status = afd__header_init(&header, wanted->kind, wanted->shape, &wanted->sizes, error);
     if (status == AFD_OK) {
-        status = afd_ffn_window_format(shape, (char *)window->mapping + AFD_WINDOW_HEADER_BYTES, sizes->window_bytes,
-                                       error);
+        status = afd__window_format(wanted->kind, wanted->shape, (char *)window->mapping + AFD_WINDOW_HEADER_BYTES,
+                                    wanted->sizes.window_bytes, error);
     }
     if (status == AFD_OK) {
-        status = take_name(window, fd, name, &header, error);
+        status = take_name(window, fd, wanted->name, &header, error);
     }
     if (status == AFD_OK) {
-        adopt_header(window, name, &header, sizes);
+        adopt_header(window, wanted->name, &header, &wanted->sizes);
         window->creator = getpid();
         window->file = afd__shm_identify(fd);
     }
     return status;
 }
 
-static afd_status create_shared(afd_window *window, const char *name, const afd_shape *shape, afd_error *error)
+static afd_status map_shared(afd_window *window, creation *wanted, afd_error *error)
 {
-    afd_ffn_window_sizes sizes;
     int fd = -1;
-    afd_status status = afd_ffn_window_measure(shape, &sizes, error);
-    if (status == AFD_OK && sizes.window_bytes > UINT64_MAX - AFD_WINDOW_HEADER_BYTES) {
-        status = afd__shape_fail_overflow(shape, "the window", error);
+    afd_status status = afd__window_measure(wanted->kind, wanted->shape, &wanted->sizes, error);
+    if (status == AFD_OK && wanted->sizes.window_bytes > UINT64_MAX - AFD_WINDOW_HEADER_BYTES) {
+        status = afd__shape_fail_overflow(wanted->shape, "the window", error);
     }
     if (status != AFD_OK) {
         return status;
     }
-    uint64_t file_bytes = AFD_WINDOW_HEADER_BYTES + sizes.window_bytes;
+    uint64_t file_bytes = AFD_WINDOW_HEADER_BYTES + wanted->sizes.window_bytes;
     status = afd__shm_create(file_bytes, &fd, error);
     if (status != AFD_OK) {
         return status;
     }
     status = map(window, file_bytes, fd, PROT_READ | PROT_WRITE, MAP_SHARED, error);
     if (status == AFD_OK) {
-        status = fill_shared(window, fd, name, shape, &sizes, error);
+        status = fill_shared(window, fd, wanted, error);
     }
     (void)close(fd);
     return status;
 }
 
-afd_status afd_ffn_window_create_shared(const char *name, const afd_shape *shape, afd_window **window, afd_error *error)
+static afd_status create_shared(creation wanted, afd_window **window, afd_error *error)
 {
     afd_window *made = NULL;
-    afd_status status = afd__shm_check_name(name, error);
+    afd_status status = afd__shm_check_name(wanted.name, error);
     if (status == AFD_OK) {
         status = new_object(&made, error);
     }
     if (status == AFD_OK) {
-        status = create_shared(made, name, shape, error);
+        status = map_shared(made, &wanted, error);
     }
     return finish_new(status, made, window);
+}
+
+afd_status afd_ffn_window_create_shared(const char *name, const afd_shape *shape, afd_window **window, afd_error *error)
+{
+    return create_shared((creation){ .name = name, .kind = AFD_WINDOW_FFN, .shape = shape }, window, error);
+}
+
+afd_status afd_attention_window_create_shared(const char *name, const afd_shape *shape, afd_window **window,
+                                              afd_error *error)
+{
+    return create_shared((creation){ .name = name, .kind = AFD_WINDOW_ATTENTION, .shape = shape }, window, error);
 }
 
 /* ---- shared memory: joining ---- */
@@ -226,7 +255,7 @@ static afd_status open_path(afd_window *window, const char *path, const char *na
                             afd_error *error)
 {
     afd__shm_file file;
-    afd_ffn_window_sizes sizes;
+    afd_window_sizes sizes;
     afd_status status = afd__shm_open(path, purpose, &file, error);
     if (status != AFD_OK) {
         return status;

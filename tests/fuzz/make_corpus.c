@@ -127,14 +127,14 @@ static void write_schedule_seeds(const char *folder)
 
 /* ---- window files ---- */
 
-static afd__window_header good_header(const afd_shape *shape, afd_ffn_window_sizes *sizes)
+static afd__window_header good_header(const afd_shape *shape, afd_window_sizes *sizes)
 {
     afd__window_header header;
     memset(&header, 0, sizeof(header));
     fuzz_expect(afd_ffn_window_measure(shape, sizes, NULL) == AFD_OK, "the shape of a seed can be measured");
     header.magic = AFD_WINDOW_MAGIC;
     header.version = AFD_WINDOW_VERSION;
-    header.kind = AFD_WINDOW_KIND_FFN;
+    header.kind = AFD_WINDOW_FFN;
     header.header_bytes = AFD_WINDOW_HEADER_BYTES;
     header.file_bytes = AFD_WINDOW_HEADER_BYTES + sizes->window_bytes;
     header.generation = 1;
@@ -162,7 +162,7 @@ static void write_window_file_seeds(const char *folder)
 {
     afd_shape shape = { .session_num = 2, .micro_batch_num = 3, .micro_batch_size = 3, .selected_expert_num = 5,
                         .attn_to_ffn_token_size = 32 };
-    afd_ffn_window_sizes sizes;
+    afd_window_sizes sizes;
     afd__window_header header = good_header(&shape, &sizes);
     write_window_file(folder, "good", 0, &header, header.file_bytes);
     write_window_file(folder, "bent", WINDOW_FILE_BEND, &header, 0);

@@ -26,7 +26,7 @@ typedef struct file_image {
 static void bend_header(file_image *file)
 {
     afd__window_header header;
-    afd_ffn_window_sizes sizes;
+    afd_window_sizes sizes;
     memcpy(&header, file->content, sizeof(header));
     header.shape.session_num = 1 + header.shape.session_num % 9;
     header.shape.micro_batch_num = 1 + header.shape.micro_batch_num % 5;
@@ -36,7 +36,7 @@ static void bend_header(file_image *file)
     fuzz_expect(afd_ffn_window_measure(&header.shape, &sizes, NULL) == AFD_OK, "a small shape can be measured");
     header.magic = AFD_WINDOW_MAGIC;
     header.version = AFD_WINDOW_VERSION;
-    header.kind = AFD_WINDOW_KIND_FFN;
+    header.kind = AFD_WINDOW_FFN;
     header.header_bytes = AFD_WINDOW_HEADER_BYTES;
     header.file_bytes = AFD_WINDOW_HEADER_BYTES + sizes.window_bytes;
     header.token_info_bytes = sizes.token_info_bytes;
@@ -154,7 +154,7 @@ static void check_bind_is_refused(afd_window *window, const afd_window_info *inf
     fuzz_expect(context.ffn.window.token_info_buf == 0, "a refused bind writes nothing");
 }
 
-static void look_at_window(afd_window *window, const file_image *file, const afd_ffn_window_sizes *sizes)
+static void look_at_window(afd_window *window, const file_image *file, const afd_window_sizes *sizes)
 {
     afd_window_info info;
     afd_window_describe(window, &info);
@@ -191,7 +191,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     static file_image file;
     char path[64];
     afd_error error;
-    afd_ffn_window_sizes sizes;
+    afd_window_sizes sizes;
     afd__window_header header;
     afd_window *window = NULL;
     make_file(&file, data, size);

@@ -17,8 +17,10 @@ nm -D --defined-only "$library" | awk '$2 != "A" { sub(/@.*/, "", $3); print $3 
 sed -n '/global:/,/local:/s/^ *\(afd_[a-z0-9_]*\);$/\1/p' "$root/src/libafd.map" | sort >"$work/promised"
 
 # Preprocessed, a header has no comments and no macros left: a name before a parenthesis is a function, declared or, in
-# an inline one, called. The inline ones have no symbol.
-cat "$root"/include/afd/*.h | "$compiler" -E -P -I "$root/include" -x c - >"$work/headers"
+# an inline one, called. The inline ones have no symbol. Types of functions, and members that point to functions, are
+# no functions.
+cat "$root"/include/afd/*.h | "$compiler" -E -P -I "$root/include" -x c - |
+    sed -E '/^typedef [^{]*\<afd_[a-z0-9_]*\(/d; s/\<afd_[a-z0-9_]* *\(\*/(*/g' >"$work/headers"
 grep -v 'static inline' "$work/headers" | grep -o '\<afd_[a-z0-9_]* *(' | tr -d ' (' | sort -u >"$work/named"
 grep 'static inline' "$work/headers" | grep -o '\<afd_[a-z0-9_]* *(' | tr -d ' (' | sort -u >"$work/inline"
 comm -23 "$work/named" "$work/inline" >"$work/declared"

@@ -43,7 +43,7 @@ enum { SHAPE_NUM = sizeof(shapes) / sizeof(shapes[0]) };
 /* The tests rest on this: in a window that starts on a line, some flag is the last word of one. */
 static void check_shape_straddles(const afd_shape *shape)
 {
-    afd_ffn_window_sizes sizes;
+    afd_window_sizes sizes;
     if (afd_ffn_window_measure(shape, &sizes, NULL) != AFD_OK) {
         traffic_fail("a shape cannot be measured");
     }

@@ -26,7 +26,7 @@ static char *allocate_lines(uint64_t bytes)
 }
 
 /* Memory of the caller's, as an engine with windows of its own has it: no padding behind the last desc. */
-static void use_plain_memory(stress_world *world, const afd_ffn_window_sizes *sizes)
+static void use_plain_memory(stress_world *world, const afd_window_sizes *sizes)
 {
     afd_error error;
     /* A fresh window is padded to 512 bytes; the guard takes the padding's place once it is made. */
@@ -71,7 +71,7 @@ stress_world world_new(const afd_shape *shape, const world_options *options)
 {
     stress_world made = { .options = *options, .shape = *shape };
     afd_error error;
-    afd_ffn_window_sizes sizes;
+    afd_window_sizes sizes;
     expect_ok(afd_ffn_window_measure(shape, &sizes, &error), &error);
     expect_ok(afd_ffn_context_create(shape, &made.context, &error), &error);
     made.token_info_bytes = sizes.token_info_bytes;

@@ -18,7 +18,7 @@ static void the_sizes_are_the_formulas_of_the_header(void **state)
             for (uint32_t hs = 0; hs < 600; hs += 37) {
                 afd_shape shape = { .session_num = s, .micro_batch_num = 3, .micro_batch_size = n,
                                     .selected_expert_num = 7, .attn_to_ffn_token_size = hs };
-                afd_ffn_window_sizes sizes;
+                afd_window_sizes sizes;
                 uint64_t desc = 8 + 4 * 7 * (uint64_t)n;
                 uint64_t info = s * 3 * desc;
                 assert_int_equal(afd_ffn_window_measure(&shape, &sizes, NULL), AFD_OK);
@@ -49,8 +49,8 @@ static void sizes_that_do_not_fit_are_refused_by_every_call(void **state)
         afd_shape shape = { .session_num = shapes[i][0], .micro_batch_num = shapes[i][1],
                             .micro_batch_size = shapes[i][2], .selected_expert_num = shapes[i][3],
                             .attn_to_ffn_token_size = shapes[i][4] };
-        afd_ffn_window_sizes sizes;
-        afd_ffn_window_sizes before;
+        afd_window_sizes sizes;
+        afd_window_sizes before;
         afd_window *window = NULL;
         afd_error error;
         int32_t memory[4];
@@ -75,7 +75,7 @@ static void a_count_of_zero_is_named(void **state)
         afd_shape shape = example;
         uint32_t *counts[] = { &shape.session_num, &shape.micro_batch_num, &shape.micro_batch_size,
                                &shape.selected_expert_num };
-        afd_ffn_window_sizes sizes;
+        afd_window_sizes sizes;
         afd_error error;
         *counts[i] = 0;
         assert_int_equal(afd_ffn_window_measure(&shape, &sizes, &error), AFD_ERR_INVALID);
@@ -89,7 +89,7 @@ static void formatting_frees_every_flag_and_fills_in_the_sentinel(void **state)
 {
     (void)state;
     enum { DESC_WORDS = 17, DESC_NUM = 6 };
-    afd_ffn_window_sizes sizes;
+    afd_window_sizes sizes;
     assert_int_equal(afd_ffn_window_measure(&example, &sizes, NULL), AFD_OK);
     int32_t *words = malloc(sizes.window_bytes);
     assert_non_null(words);
@@ -114,7 +114,7 @@ static void formatting_frees_every_flag_and_fills_in_the_sentinel(void **state)
 static void formatting_refuses_memory_that_is_misaligned_or_too_small(void **state)
 {
     (void)state;
-    afd_ffn_window_sizes sizes;
+    afd_window_sizes sizes;
     afd_error error;
     assert_int_equal(afd_ffn_window_measure(&example, &sizes, NULL), AFD_OK);
     unsigned char *memory = calloc(1, sizes.window_bytes + 4);
@@ -148,7 +148,7 @@ static void a_private_window_describes_itself_and_has_no_name(void **state)
     (void)state;
     afd_window *window = create(&example);
     afd_window_info info;
-    afd_ffn_window_sizes sizes;
+    afd_window_sizes sizes;
     afd_window_describe(window, &info);
     assert_int_equal(afd_ffn_window_measure(&example, &sizes, NULL), AFD_OK);
     assert_string_equal(info.name, "");

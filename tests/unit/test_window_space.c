@@ -79,7 +79,7 @@ static void too_large_a_window_names_the_bytes_needed_and_free_and_leaves_nothin
 {
     (void)state;
     afd_shape shape = small_shape;
-    afd_ffn_window_sizes sizes;
+    afd_window_sizes sizes;
     afd_window *window = NULL;
     afd_error error;
     shape.attn_to_ffn_token_size = 4096; /* 90 slots: 360 KiB of token data */
@@ -101,7 +101,7 @@ static void a_size_beyond_what_a_file_can_have_is_no_space_either(void **state)
     for (int i = 0; i < 2; i++) {
         afd_shape shape = { .session_num = UINT32_C(1) << 20, .micro_batch_num = 4, .micro_batch_size = 256,
                             .selected_expert_num = 2, .attn_to_ffn_token_size = token_sizes[i] };
-        afd_ffn_window_sizes sizes;
+        afd_window_sizes sizes;
         afd_window *window = NULL;
         afd_error error;
         assert_int_equal(afd_ffn_window_measure(&shape, &sizes, NULL), AFD_OK);

@@ -131,7 +131,7 @@ static afd_status make_scheduler(bench_world *world, afd_error *error)
 
 afd_status bench_world_new(bench_world *world, const bench_row *row, afd_error *error)
 {
-    afd_ffn_window_sizes sizes;
+    afd_window_sizes sizes;
     afd_status status = afd_ffn_window_measure(&row->shape, &sizes, error);
     if (status != AFD_OK) {
         return status;

@@ -30,7 +30,7 @@ static figures work_out(const run_job *job, const run_checker *checker, const ru
         .max_ns = latency->max,
         .load_skew = run_checker_load_skew(checker),
     };
-    afd_ffn_window_sizes sizes;
+    afd_window_sizes sizes;
     if (afd_ffn_window_measure(&job->shape, &sizes, NULL) == AFD_OK) {
         worked.token_info_bytes = checker->session_num * sizes.desc_bytes;
     }

@@ -29,6 +29,11 @@ static inline int32_t afd__load_relaxed_i32(const model_word *word)
     return word->load(rl::mo_relaxed, RL_INFO);
 }
 
+static inline void afd__store_relaxed_i32(model_word *word, int32_t value)
+{
+    word->store(value, rl::mo_relaxed, RL_INFO);
+}
+
 static inline void afd__store_release_i32(model_word *word, int32_t value,
                                           const char *function = __builtin_FUNCTION(), int line = __builtin_LINE())
 {

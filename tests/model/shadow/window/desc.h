@@ -16,6 +16,8 @@
 #include "afd/window.h"
 #undef afd_ffn_desc
 
+typedef model_word afd__slot_flag;
+
 enum { MODEL_ID_NUM = 2 };
 
 typedef struct afd_ffn_desc {

@@ -26,7 +26,8 @@ static int dump(const char *name, const char *path)
         return code;
     }
     if (afd_window_dump(source.window, path, &error) == AFD_OK) {
-        afd_cli_note("dump", "wrote %" PRIu64 " bytes to %s", source.info.file_bytes, path);
+        afd_cli_note("dump", "wrote %" PRIu64 " bytes of an %s window to %s", source.info.file_bytes,
+                     afd_cli_window_kind(source.info.kind), path);
     } else {
         afd_cli_error("dump", &error);
         code = afd_cli_exit_code(error.status);

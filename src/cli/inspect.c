@@ -13,9 +13,10 @@
 static const char inspect_help[] =
     "usage: afd inspect [--json] [--session N] NAME|FILE\n"
     "\n"
-    "Shows a window's configuration, then a grid with a row a session and a column a\n"
-    "micro-batch: `.` free, `R5` ready with layer 5, `!` a flag that is neither. Below it, for\n"
-    "every micro-batch, how many sessions are ready and which ones all-sync waits for.\n"
+    "Shows a window's configuration. Of an FFN window then a grid with a row a session and a\n"
+    "column a micro-batch: `.` free, `R5` ready with layer 5, `!` a flag that is neither; and\n"
+    "for every micro-batch how many sessions are ready and which ones all-sync waits for. Of an\n"
+    "attention window, for every micro-batch how many slots are ready, free, or corrupt.\n"
     "\n"
     "NAME is a window on this host; FILE is a file that `afd dump` wrote, or the 1024 bytes of\n"
     "a ScheduleContext. A word with a '/' is a file, and so is one that only a file answers to.\n"
@@ -107,6 +108,14 @@ static int inspect_window(const inspect_request *request, const afd_cli_source *
     return code;
 }
 
+static int inspect_slots(const inspect_request *request, const afd_cli_source *source)
+{
+    if (request->session != NULL) {
+        return afd_cli_usage("inspect", "%s is an attention window, which has no sessions to show", request->word);
+    }
+    return afd_cli_slots_inspect(source, request->json);
+}
+
 static int inspect(const inspect_request *request)
 {
     afd_cli_source source;
@@ -114,7 +123,9 @@ static int inspect(const inspect_request *request)
     if (code != AFD_EXIT_DONE) {
         return code;
     }
-    if (source.kind != AFD_CLI_SOURCE_CONTEXT) {
+    if (source.kind != AFD_CLI_SOURCE_CONTEXT && source.info.kind == AFD_WINDOW_ATTENTION) {
+        code = inspect_slots(request, &source);
+    } else if (source.kind != AFD_CLI_SOURCE_CONTEXT) {
         code = inspect_window(request, &source);
     } else if (request->session != NULL) {
         code = afd_cli_usage("inspect", "%s is a context, which has no sessions to show", request->word);

@@ -3,6 +3,7 @@
 #ifndef AFD_CLI_INSPECT_H
 #define AFD_CLI_INSPECT_H
 
+#include <jansson.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -21,6 +22,13 @@ typedef struct afd_cli_view {
 
 void afd_cli_view_print(const afd_cli_view *view);
 int afd_cli_view_print_json(const afd_cli_view *view);
+
+/* What both kinds of window begin with: what the window says of itself. */
+void afd_cli_configuration_print(const afd_cli_source *source, int64_t taken_unix_ns);
+json_t *afd_cli_view_json(const afd_cli_source *source, int64_t taken_unix_ns);
+
+/* An attention window: its slots, counted by their flags. */
+int afd_cli_slots_inspect(const afd_cli_source *source, bool json);
 
 /* A ScheduleContext from a file: its fields, and whether afd_ffn_schedule() would take it. */
 int afd_cli_context_inspect(const afd_cli_source *source, bool json);

@@ -27,9 +27,8 @@ static void print_bytes(const char *label, uint64_t bytes)
     }
 }
 
-static void print_created(const afd_cli_view *view)
+static void print_created(int64_t created_ns, int64_t taken_unix_ns)
 {
-    int64_t created_ns = view->source->info.created_unix_ns;
     time_t seconds = (time_t)(created_ns / 1000000000);
     struct tm utc;
     char date[40] = "at an impossible time";
@@ -37,21 +36,22 @@ static void print_created(const afd_cli_view *view)
     if (gmtime_r(&seconds, &utc) != NULL) {
         (void)strftime(date, sizeof(date), "%Y-%m-%d %H:%M:%S UTC", &utc);
     }
-    afd_cli_human_age(afd_cli_age_ns(view->sample->taken_unix_ns, created_ns), age, sizeof(age));
-    (void)printf("%-13s%s, %s%s\n", "created", date, age, created_ns <= view->sample->taken_unix_ns ? " ago" : "");
+    afd_cli_human_age(afd_cli_age_ns(taken_unix_ns, created_ns), age, sizeof(age));
+    (void)printf("%-13s%s, %s%s\n", "created", date, age, created_ns <= taken_unix_ns ? " ago" : "");
 }
 
-static void print_configuration(const afd_cli_view *view)
+void afd_cli_configuration_print(const afd_cli_source *source, int64_t taken_unix_ns)
 {
-    const afd_window_info *info = &view->source->info;
+    const afd_window_info *info = &source->info;
     const afd_shape *shape = &info->shape;
-    if (view->source->kind == AFD_CLI_SOURCE_DUMP) {
-        (void)printf("%-13s%s\n", "dump", view->source->path);
+    if (source->kind == AFD_CLI_SOURCE_DUMP) {
+        (void)printf("%-13s%s\n", "dump", source->path);
     } else {
         (void)printf("%-13s%s\n", "window", info->name);
     }
+    (void)printf("%-13s%s\n", "kind", afd_cli_window_kind(info->kind));
     (void)printf("%-13sprocess %" PRIu32 ", %s\n", "owner", info->owner_pid, afd_cli_owner_state(info->owner));
-    print_created(view);
+    print_created(info->created_unix_ns, taken_unix_ns);
     (void)printf("%-13s%" PRIu64 "\n", "generation", info->generation);
     if (info->replaced_pid != 0) {
         (void)printf("%-13sthe window of process %" PRIu32 ", which was dead\n", "replaced", info->replaced_pid);
@@ -62,7 +62,7 @@ static void print_configuration(const afd_cli_view *view)
     (void)printf("%-13s%" PRIu32 " a layer\n", "experts", shape->expert_num);
     (void)printf("%-13s%" PRIu32 " bytes to the FFN, %" PRIu32 " back\n", "token", shape->attn_to_ffn_token_size,
                  shape->ffn_to_attn_token_size);
-    print_bytes("desc", info->sizes.desc_bytes);
+    print_bytes(info->kind == AFD_WINDOW_ATTENTION ? "flags" : "desc", info->sizes.desc_bytes);
     (void)putchar('\n');
     print_bytes("token info", info->sizes.token_info_bytes);
     (void)putchar('\n');
@@ -262,7 +262,7 @@ static void print_session(const afd_cli_view *view)
 
 void afd_cli_view_print(const afd_cli_view *view)
 {
-    print_configuration(view);
+    afd_cli_configuration_print(view->source, view->sample->taken_unix_ns);
     (void)printf("\n%s\n", view->source->kind == AFD_CLI_SOURCE_DUMP
                                ? "as it was when it was dumped: . free, R5 ready with layer 5, ! corrupt"
                                : "a sample of a moving thing: . free, R5 ready with layer 5, ! corrupt");

@@ -13,15 +13,15 @@
 static const char ls_help[] =
     "usage: afd ls [--json]\n"
     "\n"
-    "Lists the windows in this host's shared memory that you may read: the shape as\n"
-    "SxMxBSxE (sessions, micro-batches, tokens, slots a token), the bytes of the file, the\n"
-    "owner's process and whether it lives, and the generation. A file that has a window's name\n"
-    "and is none is listed as invalid, with the reason.\n"
+    "Lists the windows in this host's shared memory that you may read: whose they are (ffn or\n"
+    "attention), the shape as SxMxBSxE (sessions, micro-batches, tokens, slots a token), the\n"
+    "bytes of the file, the owner's process and whether it lives, and the generation. A file\n"
+    "that has a window's name and is none is listed as invalid, with the reason.\n"
     "\n"
     "  -j, --json  for programs: afd-ls(1) documents the keys\n"
     "  -h, --help  this text\n";
 
-enum { COLUMN_NUM = 8 };
+enum { COLUMN_NUM = 9 };
 
 typedef struct listing {
     bool json;
@@ -53,7 +53,7 @@ static void add_invalid(listing *list, const afd_window_info *info)
         afd_cli_human_bytes(info->file_bytes, bytes, sizeof(bytes));
     }
     add_row(&list->table,
-            (const char *const[COLUMN_NUM]){ info->name, "-", bytes, "-", "invalid", "-", "-", info->problem });
+            (const char *const[COLUMN_NUM]){ info->name, "-", "-", bytes, "-", "invalid", "-", "-", info->problem });
 }
 
 static void add_valid(listing *list, const afd_window_info *info)
@@ -74,8 +74,8 @@ static void add_valid(listing *list, const afd_window_info *info)
         (void)snprintf(note, sizeof(note), "replaced that of dead process %" PRIu32, info->replaced_pid);
     }
     add_row(&list->table,
-            (const char *const[COLUMN_NUM]){ info->name, shape, bytes, pid, afd_cli_owner_state(info->owner), age,
-                                             generation, note });
+            (const char *const[COLUMN_NUM]){ info->name, afd_cli_window_kind(info->kind), shape, bytes, pid, afd_cli_owner_state(info->owner),
+                                             age, generation, note });
 }
 
 static void add_window(void *arg, const afd_window_info *info)
@@ -100,7 +100,8 @@ static int list_windows(bool json)
     afd_cli_json_set(root, "windows", list.windows);
     afd_cli_table_begin(&list.table, COLUMN_NUM);
     add_row(&list.table,
-            (const char *const[COLUMN_NUM]){ "NAME", "SHAPE", "BYTES", "OWNER", "STATE", "AGE", "GENERATION", "NOTE" });
+            (const char *const[COLUMN_NUM]){ "NAME", "KIND", "SHAPE", "BYTES", "OWNER", "STATE", "AGE", "GENERATION",
+                                             "NOTE" });
 
     int code = AFD_EXIT_DONE;
     if (afd_window_list(add_window, &list, &error) != AFD_OK) {

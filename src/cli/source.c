@@ -107,6 +107,11 @@ void afd_cli_source_close(afd_cli_source *source)
     source->window = NULL;
 }
 
+const char *afd_cli_window_kind(afd_window_kind kind)
+{
+    return kind == AFD_WINDOW_ATTENTION ? "attention" : "ffn";
+}
+
 const char *afd_cli_owner_state(afd_owner_state state)
 {
     switch (state) {
@@ -154,6 +159,7 @@ json_t *afd_cli_info_json(const afd_window_info *info)
     if (!info->valid) {
         return object;
     }
+    afd_cli_json_set(object, "kind", json_string(afd_cli_window_kind(info->kind)));
     afd_cli_json_set(object, "owner_pid", json_integer(info->owner_pid));
     afd_cli_json_set(object, "owner_state", json_string(afd_cli_owner_state(info->owner)));
     afd_cli_json_set(object, "replaced_pid",

@@ -35,6 +35,9 @@ int afd_cli_source_open(const char *verb, const char *word, afd_cli_source *sour
 
 void afd_cli_source_close(afd_cli_source *source);
 
+/* "ffn", "attention". */
+const char *afd_cli_window_kind(afd_window_kind kind);
+
 /* "alive", "dead", "unknown". */
 const char *afd_cli_owner_state(afd_owner_state state);
 

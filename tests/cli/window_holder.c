@@ -3,8 +3,10 @@
  * Makes a shared window in a known state for a test of the program, and holds it.
  *
  *     window_holder [--die] [--token-bytes HS] [--experts N] [--desc S:M:FLAG:LAYER[:ID,ID...]]... NAME S M BS E
+ *     window_holder --attention [--slots M:FIRST-LAST:FLAG]... ...
  *
  * --desc sets one desc, whatever its flag may be; S may be a range "3-7". Ids that are not given keep the sentinel.
+ * --slots sets the flags of an attention window's slots, counted within their micro-batch.
  * When all is set it prints "ready", then waits for a byte or the end of stdin, and closes the window. With --die it
  * ends there and then, without closing: its window has a dead owner. It does not outlive the shell that started it.
  */
@@ -23,6 +25,7 @@ enum { DESC_NUM_MAX = 64 };
 
 typedef struct holder_options {
     bool die;
+    bool attention;
     uint32_t token_bytes;
     uint32_t expert_num;
     const char *descs[DESC_NUM_MAX];
@@ -82,13 +85,33 @@ static void apply(const afd_window *window, const char *text)
     }
 }
 
+static void apply_slots(const afd_window *window, const char *text)
+{
+    uint32_t micro_batch = 0;
+    uint32_t first = 0;
+    uint32_t last = 0;
+    int32_t flag = 0;
+    if (sscanf(text, "%" SCNu32 ":%" SCNu32 "-%" SCNu32 ":%" SCNi32, &micro_batch, &first, &last, &flag) != 4) {
+        give_up("not M:FIRST-LAST:FLAG", text);
+    }
+    int32_t *flags = afd_window_slot_flags(window, micro_batch);
+    if (flags == NULL) {
+        give_up("no such micro-batch", text);
+    }
+    for (uint32_t i = first; i <= last; i++) {
+        __atomic_store_n(&flags[i], flag, __ATOMIC_RELEASE);
+    }
+}
+
 static holder_options parse(int argc, char **argv)
 {
     static const struct option options[] = {
         { "die", no_argument, NULL, 'x' },
+        { "attention", no_argument, NULL, 'a' },
         { "token-bytes", required_argument, NULL, 't' },
         { "experts", required_argument, NULL, 'e' },
         { "desc", required_argument, NULL, 'd' },
+        { "slots", required_argument, NULL, 'd' }, /* which of the two it is, the kind of the window says */
         { NULL, 0, NULL, 0 },
     };
     holder_options parsed = { .expert_num = 8 };
@@ -98,6 +121,9 @@ static holder_options parse(int argc, char **argv)
         case 'x':
             parsed.die = true;
             break;
+        case 'a':
+            parsed.attention = true;
+            break;
         case 't':
             parsed.token_bytes = number(optarg);
             break;
@@ -106,7 +132,7 @@ static holder_options parse(int argc, char **argv)
             break;
         case 'd':
             if (parsed.desc_num == DESC_NUM_MAX) {
-                give_up("too many --desc", optarg);
+                give_up("too many --desc or --slots", optarg);
             }
             parsed.descs[parsed.desc_num++] = optarg;
             break;
@@ -151,11 +177,13 @@ int main(int argc, char **argv)
     };
     afd_error error;
     afd_window *window = NULL;
-    if (afd_ffn_window_create_shared(words[0], &shape, &window, &error) != AFD_OK) {
+    afd_status status = options.attention ? afd_attention_window_create_shared(words[0], &shape, &window, &error)
+                                          : afd_ffn_window_create_shared(words[0], &shape, &window, &error);
+    if (status != AFD_OK) {
         give_up(words[0], error.message);
     }
     for (int i = 0; i < options.desc_num; i++) {
-        apply(window, options.descs[i]);
+        (options.attention ? apply_slots : apply)(window, options.descs[i]);
     }
     if (options.die) {
         _exit(0);

@@ -143,7 +143,9 @@ typedef struct afd_combine_args {
  * then clears its flags and makes it micro_batch_id. Rows are ffn_to_attn_token_size apart, or 2*H where that is less.
  * schedule_mode is not looked at. `wait` is used with need_schedule alone.
  *
- * Results and errors as afd_attention_schedule(); all reads stay inside token_data_buf_size, which is checked.
+ * Results and errors as afd_attention_schedule(). The checks, in this order: context and args there; M, BS, E > 0; the
+ * arguments as above, expert_scales and output not null unless token_num is 0; token data not null; with need_schedule
+ * the token info as there; micro_batch_id < M; all that is read inside token_data_buf_size, or AFD_ERR_OVERFLOW.
  */
 afd_status afd_attention_combine(afd_schedule_context *context, const afd_combine_args *args, afd_wait *wait,
                                  afd_error *error);

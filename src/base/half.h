@@ -3,7 +3,8 @@
  * The 16-bit floats of tokens, as their bits: f16 (1 sign, 5 exponent, 10 mantissa bits) and bf16 (1, 8, 7).
  *
  * Widening is exact. Narrowing rounds to nearest, ties to even, to subnormals and to infinity too. A NaN stays one,
- * with its sign and the upper bits of its payload, and is quiet afterwards.
+ * with its sign and the upper bits of its payload, and is quiet afterwards; but widening bf16 is a shift and nothing
+ * else, and leaves a signalling NaN to the arithmetic after it, which makes it quiet.
  *
  * Integers, selections and float additions alone, in C that every compiler has: no _Float16, which needs instructions
  * beyond the baseline of x86-64 or a call a value. Both sides of each selection are computed, so that a loop over rows
@@ -36,9 +37,7 @@ static inline float afd__f32_of_bits(uint32_t bits)
 
 static inline float afd__bf16_to_f32(uint16_t half)
 {
-    uint32_t bits = (uint32_t)half << 16;
-    uint32_t quiet = (bits & ~AFD__F32_SIGN) > AFD__F32_INFINITY ? AFD__F32_QUIET : 0;
-    return afd__f32_of_bits(bits | quiet);
+    return afd__f32_of_bits((uint32_t)half << 16);
 }
 
 static inline uint16_t afd__f32_to_bf16(float value)

@@ -80,7 +80,7 @@ static void every_half_widens_to_what_its_bits_stand_for(void **state)
             assert_int_equal(bits >> 31, half >> 15);
             if (is_nan(format, half)) {
                 assert_true(isnan(wide));
-                assert_true(bits & AFD__F32_QUIET);
+                assert_true(bits & AFD__F32_QUIET || half == bits >> 16);
             } else if ((half & 0x7FFF) == infinity_of(format)) {
                 assert_true(isinf(wide));
             } else {

@@ -153,7 +153,7 @@ uint64_t afd_ffn_scheduler_silent_ns(const afd_ffn_scheduler *scheduler, uint32_
  * Batching: sorts the slots of the taken sessions by expert, so that a grouped matmul can run over them.
  *
  * Slots come in the order (expert id, session order, token, slot): stable and deterministic. A slot with a sentinel
- * takes no part. Y = session_max * BS * E is the most rows there can be.
+ * takes no part. Y = session_max * BS * E, less than 2^32, is the most rows there can be.
  */
 
 /* A slot whose expert id is neither in [0, expert_num) nor a sentinel, and the session that lost its place by it. */
@@ -188,7 +188,7 @@ typedef struct afd_ffn_batch_args {
 typedef struct afd_ffn_batch_out {
     size_t size;              /* sizeof(afd_ffn_batch_out) */
     void *tokens;             /* [Y][H] of the type's 2 or 1 bytes; NULL: index-only, no row is moved */
-    float *dynamic_scale;     /* f32[Y], int8 alone; needed where tokens of int8 are moved, else may be NULL */
+    float *dynamic_scale;     /* f32[Y]; needed and written where tokens of int8 are moved, else it may be NULL */
     int64_t *group_list;      /* i64[expert_num][2]: (expert id, count) of the experts that have rows, ascending, then
                                  (0, 0) in every unused row */
     int32_t *session_ids;     /* i32[Y]; these four may be NULL together where `slots` is given */
@@ -223,10 +223,13 @@ uint64_t afd_ffn_batch_workspace_bytes(const afd_schedule_context *context, cons
  * `slots`.
  *
  * Strides come from the context. schedule_mode is not looked at; run_flag ends a wait. No read leaves
- * token_data_buf_size, nothing from a window is an index before it was checked.
+ * token_data_buf_size, nothing from a window is an index before it was checked. The output area's buffers are needed
+ * where out_num > 0, layer_ids only where somebody asks: out->layer_ids, or layer_num 1.
  *
- * Results: AFD_OK; AFD_STOPPED, AFD_DEADLINE, AFD_NOBODY_LIVE with need_schedule, as afd_ffn_schedule(). Errors name
- * field, value and bound: AFD_ERR_INVALID, AFD_ERR_OVERFLOW; nothing was written, and a desc was not given back.
+ * Results: AFD_OK; with need_schedule AFD_STOPPED, AFD_DEADLINE, AFD_NOBODY_LIVE as afd_ffn_schedule(), with all counts
+ * of `out` 0 and nothing else written. Errors name field, value and bound: AFD_ERR_INVALID, AFD_ERR_OVERFLOW; nothing
+ * was written but the workspace, and a desc was not given back, so that the same call fails again until the caller has
+ * dropped the session that is named. Sessions that were left out have no say in whether layers agree.
  */
 afd_status afd_ffn_batch(afd_schedule_context *context, const afd_ffn_batch_args *args, afd_ffn_batch_out *out,
                          afd_wait *wait, afd_error *error);
@@ -247,7 +250,7 @@ typedef struct afd_ffn_reply_args {
     const int32_t *session_writers; /* i32[session_num]: the number of a session's writer; NULL: its own number */
     uint32_t session_num;           /* entries of session_writers; not looked at where that is NULL */
     const afd_round *rounds;        /* the rounds that this reply ends, round_num of them, also those without a row; */
-    uint32_t round_num;             /* NULL: every (session, micro-batch) of every writer that got a row */
+    uint32_t round_num;             /* NULL: every (session, micro-batch) that got a row, with layer_id, number 0 */
 } afd_ffn_reply_args;
 
 #define AFD_FFN_REPLY_ARGS_INIT                                                                                       \
@@ -258,8 +261,13 @@ typedef struct afd_ffn_reply_args {
 /*
  * Sends every row to slot (micro_batch, token, expert_offset) of its session's attention window, then publishes: the
  * flag of a row is set after the row, with release. Everything is checked before the first row is put, so an error in
- * the arguments (AFD_ERR_INVALID, with row, field, value and bound) has written nothing. Does not wait: the slots of an
- * open round are free. What a transport refuses is returned after the other writers were served.
+ * the arguments (AFD_ERR_INVALID, with row, field, value and bound; AFD_ERR_OVERFLOW) has written nothing. Does not
+ * wait: the slots of an open round are free.
+ *
+ * Where `rounds` is given, a row of a round that is not among them stays gathered, for a later reply to publish.
+ *
+ * What a transport refuses is returned, the first of it, after everybody else was served: only the (session,
+ * micro-batch) that failed is not published, and what was put for it is discarded.
  */
 afd_status afd_ffn_reply(const afd_ffn_reply_args *args, afd_error *error);
 

@@ -26,6 +26,20 @@ static afd_status check_types(const afd_ffn_worker_options *options, afd_error *
     return status;
 }
 
+/* Batching counts rows in 32 bits. Looked at before a window of that size is made. */
+static afd_status check_row_num(const afd_shape *shape, afd_error *error)
+{
+    uint64_t id_num = (uint64_t)shape->micro_batch_size * shape->selected_expert_num;
+    uint64_t session_max = UINT32_MAX / id_num;
+    if (shape->session_num <= session_max) {
+        return AFD_OK;
+    }
+    return afd__fail(error, AFD_ERR_OVERFLOW, "options.shape.session_num", shape->session_num, session_max,
+                     "options.shape.session_num is %" PRIu32 ", must be at most %" PRIu64 " with %" PRIu64
+                     " slots a micro-batch: a batch has at most %" PRIu32 " rows",
+                     shape->session_num, session_max, id_num, UINT32_MAX);
+}
+
 static afd_status check_options(const afd_ffn_worker_options *options, afd_error *error)
 {
     afd_status status = afd__check_not_null("options", options, error);
@@ -34,6 +48,9 @@ static afd_status check_options(const afd_ffn_worker_options *options, afd_error
     }
     if (status == AFD_OK) {
         status = afd__check_sessions(&options->shape, options->sync_group_size, error);
+    }
+    if (status == AFD_OK) {
+        status = check_row_num(&options->shape, error);
     }
     if (status == AFD_OK) {
         status = afd__check_hidden(options->hidden, error);
@@ -127,10 +144,6 @@ static void carve(afd_ffn_worker *worker)
 static afd_status make_memory(afd_ffn_worker *worker, afd_error *error)
 {
     worker->batch.workspace_bytes = afd_ffn_batch_workspace_bytes(worker->context, &worker->batch);
-    if (worker->batch.workspace_bytes == 0) {
-        return afd__fail(error, AFD_ERR_OVERFLOW, "the workspace of batching", 0, UINT64_MAX,
-                         "the workspace of batching does not fit 64 bits for this shape");
-    }
     carve(worker);
     afd_status status = afd__memory_reserve(&worker->memory, "the buffers of batches", error);
     if (status == AFD_OK) {

@@ -194,10 +194,16 @@ static void a_shape_that_fits_no_integer_is_an_overflow(void **state)
     afd_attention_worker *attention = NULL;
     afd_ffn_worker_options ffn_options = good_ffn_options();
     afd_attention_worker_options attention_options = good_attention_options();
-    ffn_options.shape.session_num = UINT32_MAX;
+    ffn_options.shape.session_num = UINT32_MAX / 9;
     ffn_options.shape.micro_batch_num = UINT32_MAX;
+    ffn_options.shape.attn_to_ffn_token_size = UINT32_MAX - 3;
     ffn_options.sync_group_size = 1;
     assert_int_equal(afd_ffn_worker_create(&ffn_options, &ffn, &error), AFD_ERR_OVERFLOW);
+    ffn_options.shape.session_num++;
+    assert_int_equal(afd_ffn_worker_create(&ffn_options, &ffn, &error), AFD_ERR_OVERFLOW);
+    assert_string_equal(error.field, "options.shape.session_num");
+    assert_int_equal(error.value, UINT32_MAX / 9 + 1);
+    assert_int_equal(error.bound, UINT32_MAX / 9);
     attention_options.shape.micro_batch_num = UINT32_MAX;
     attention_options.shape.micro_batch_size = UINT32_MAX;
     assert_int_equal(afd_attention_worker_create(&attention_options, &attention, &error), AFD_ERR_OVERFLOW);

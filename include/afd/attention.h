@@ -89,11 +89,11 @@ typedef struct afd_dispatch_args {
     uint32_t top_k;              /* K in [1, E]; the other E - K slots go to the shared experts */
     const uint8_t *active_mask;  /* u8[token_num], 1s first, then 0s, which are not sent; NULL: all are */
     afd_expert_table experts;
-    const float *smooth_scales;  /* f32[layer_num][expert_num][hidden] or NULL: factors before quantising */
+    const float *smooth_scales;  /* f32[layer_num][expert_num][hidden] or NULL: factors before quantising, only then */
     bool only_ranks_with_tokens; /* publish only there: right with sync groups of one alone; else to every rank */
     afd_writer *const *writers;  /* one for each FFN rank, into FFN windows of the context's M, BS, E */
-    uint32_t writer_num;
-    int32_t first_rank;          /* the rank of writers[0] */
+    uint32_t writer_num;         /* >= 1; no writer twice */
+    int32_t first_rank;          /* the rank of writers[0], >= 0 */
 } afd_dispatch_args;
 
 /* Everything 0, f16, not quantised, to every rank. */
@@ -109,15 +109,19 @@ typedef struct afd_dispatch_args {
  * slots that were not sent (token_num < BS, or masked) are set in the own attention window, so that nobody waits for
  * them.
  *
- * Takes M, BS, E, attn_to_ffn_token_size and the attention window from `context`; schedule_mode is not looked at.
- * Before anything is written it waits, as `wait` says, until every desc that it will publish is free.
+ * Takes M, BS, E and the attention window from `context`, and HS from each writer; schedule_mode is not looked at.
+ * Before anything is written, everything is checked and it waits, as `wait` says, until every desc that it will publish
+ * is free, giving the writer that it waits for its progress(). What args points to must not change during the call.
  *
  * With quantize, v = x times the smooth scale, d = 127 / max|v|, each int8 is v*d rounded half to even, and the scale
- * is 1 / d. A token of zeros gives zeros and scale 0.
+ * is 1 / d, all in f32. A token of zeros, or of values that are all below 2^-119, gives zeros and scale 0. One that has
+ * a NaN or an infinity among its v gives zeros and a NaN as scale, so that what is computed from it is NaN as well.
  *
  * Results: AFD_OK; AFD_STOPPED; AFD_DEADLINE, with late[].session the number of the writer whose desc is not free.
- * Errors: AFD_ERR_INVALID for an argument, an expert id or a table entry out of range, and for a round that is still
- * open (a flag of micro_batch in the own window is already 1); what a transport says. Nothing was published then.
+ * Errors: AFD_ERR_INVALID, AFD_ERR_OVERFLOW for an argument, an expert id or a table entry out of range, and for a
+ * round that is still open (a flag of micro_batch in the own window is already 1); nothing was written then. What a
+ * transport says, with `value` the number of the writer and `bound` how many were published before it: none, where it
+ * refused a row. What was put and not published was discarded at every writer, and the own window is as it was.
  */
 afd_status afd_attention_dispatch(afd_schedule_context *context, const afd_dispatch_args *args, afd_wait *wait,
                                   afd_error *error);

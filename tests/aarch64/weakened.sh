@@ -12,9 +12,9 @@ work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 bad=0
 
-# compile: the two objects, from the copy.
+# compile: the three objects, from the copy.
 compile() {
-    for name in window/handover ffn/schedule; do
+    for name in window/handover ffn/schedule attention/schedule; do
         mkdir -p "$work/objects/${name%/*}"
         "$compiler" -std=c11 -D_GNU_SOURCE -O2 -I "$work/src" -I "$generated_dir" -I "$source_dir/include" \
             -c "$work/src/$name.c" -o "$work/objects/$name.c.o"
@@ -23,7 +23,7 @@ compile() {
 
 looked_at() {
     "$source_dir/tests/aarch64/orders.sh" "$objdump" "$work/objects/window/handover.c.o" \
-        "$work/objects/ffn/schedule.c.o" >"$work/output"
+        "$work/objects/ffn/schedule.c.o" "$work/objects/attention/schedule.c.o" >"$work/output"
 }
 
 fresh_copy() {
@@ -62,4 +62,6 @@ weaken_load A2 afd__desc_is_free
 weaken_store R1 afd__desc_publish
 weaken_load A1 afd__desc_is_ready
 weaken_store R2 afd__desc_give_back
+weaken_store R5 afd__slot_publish
+weaken_load A5 afd__slot_is_ready
 exit $bad

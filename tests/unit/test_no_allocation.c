@@ -26,6 +26,7 @@ int main(void)
 #include <unistd.h>
 
 #include "afd/ffn.h"
+#include "attention_world.h"
 #include "cmocka_headers.h"
 #include "ffn_world.h"
 
@@ -198,6 +199,61 @@ static void the_token_path_allocates_nothing(void **state)
     }
 }
 
+enum { BS = 5, E = 3, HIDDEN = 16 };
+
+/* Schedules, polls, combines with and without waiting, runs into a deadline and into a refusal. */
+static bool run_attention_path(const attention_world *world, afd_combine_args *args, afd_wait *wait)
+{
+    afd_schedule_context *context = world->context;
+    afd_error error;
+    uint32_t ready = 0;
+    bool is_right = true;
+    for (uint32_t m = 0; m < M; m++) {
+        attention_world_arm(world, m, AFD_FLAG_READY);
+    }
+    is_right &= afd_attention_schedule(context, AFD_MICRO_BATCH_NEXT, wait, &ready, &error) == AFD_OK;
+    is_right &= afd_attention_combine(context, args, wait, &error) == AFD_OK;
+    args->need_schedule = true;
+    is_right &= afd_attention_combine(context, args, wait, &error) == AFD_OK;
+    is_right &= afd_attention_schedule_poll(context, AFD_MICRO_BATCH_NEXT, &ready, &error) == AFD_OK;
+    is_right &= afd_attention_schedule_poll(context, AFD_MICRO_BATCH_NEXT, &ready, &error) == AFD_NOT_YET;
+    is_right &= afd_attention_combine(context, args, wait, &error) == AFD_DEADLINE;
+    is_right &= afd_attention_schedule(context, AFD_MICRO_BATCH_NEXT, wait, &ready, &error) == AFD_DEADLINE;
+    is_right &= afd_attention_schedule(context, M, wait, &ready, &error) == AFD_ERR_INVALID;
+    return is_right;
+}
+
+static void the_attention_side_allocates_nothing(void **state)
+{
+    (void)state;
+    static const float scales[BS * E];
+    uint16_t output[BS * HIDDEN];
+    afd_late late[BS * E];
+    for (int i = 0; i < 6; i++) {
+        attention_world *world = attention_world_new(M, BS, E, 2 * HIDDEN);
+        afd_wait wait = AFD_WAIT_INIT((afd_wait_strategy)(i % 3));
+        afd_combine_args args = AFD_COMBINE_ARGS_INIT;
+        args.token_num = BS;
+        args.top_k = E;
+        args.hidden = HIDDEN;
+        args.type = i < 3 ? AFD_TOKEN_F16 : AFD_TOKEN_BF16;
+        args.expert_scales = scales;
+        args.output = output;
+        wait.deadline_ns = 1;
+        wait.late = late;
+        wait.late_capacity = BS * E;
+        const void *break_before = program_break();
+        request_num = 0;
+        bool is_right = run_attention_path(world, &args, &wait);
+        uint64_t counted = request_num;
+        assert_true(is_right);
+        assert_int_equal(counted, 0);
+        assert_ptr_equal(program_break(), break_before);
+        assert_int_equal(wait.late_num, BS * E);
+        attention_world_free(world);
+    }
+}
+
 static void a_refused_call_allocates_nothing_either(void **state)
 {
     (void)state;
@@ -217,6 +273,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(counting_counts),
         cmocka_unit_test(the_token_path_allocates_nothing),
+        cmocka_unit_test(the_attention_side_allocates_nothing),
         cmocka_unit_test(a_refused_call_allocates_nothing_either),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -3,8 +3,8 @@
 # Usage: calls.sh OBJECT...
 #
 # What the objects of the library refer to outside of themselves. A library never prints, never sets or reads the
-# environment, never catches a signal, never ends the process. The scheduler and the hand-over in addition refer to
-# nothing but libafd itself and copying: no allocation, no lock, no system call.
+# environment, never catches a signal, never ends the process. The operators, the hand-over and writing into a mapped
+# window in addition refer to nothing but libafd itself and copying: no allocation, no lock, no system call.
 set -eu
 
 undefined=$(mktemp)
@@ -19,7 +19,8 @@ for object in "$@"; do
     # shellcheck disable=SC2016 # the dollars are awk's
     awk -v object="$object" '
         BEGIN {
-            layer = object ~ /\/ffn\/[^\/]*$/ || object ~ /\/window\/handover[^\/]*$/ ? "token path" : "library"
+            layer = object ~ /\/(ffn|attention)\/[^\/]*$/ || object ~ /\/window\/(handover|writer)[.][^\/]*$/ ||
+                    object ~ /\/transport\/mapped[.][^\/]*$/ ? "token path" : "library"
         }
         {
             name = $2

@@ -63,7 +63,10 @@ static bool is_sent(const afd_dispatch_args *args, uint32_t token)
 static uint32_t expert_of(const dispatch_world *world, uint32_t token, uint32_t k)
 {
     const afd_dispatch_args *args = &world->args;
-    return k < args->top_k ? (uint32_t)args->expert_ids[token * args->top_k + k] : world->plan.routed_num + k - args->top_k;
+    if (k < args->top_k) {
+        return (uint32_t)args->expert_ids[token * args->top_k + k];
+    }
+    return world->plan.routed_num + k - args->top_k;
 }
 
 static const int32_t *copy_of(const dispatch_world *world, uint32_t expert)
@@ -112,10 +115,11 @@ static void send(const dispatch_world *world, uint8_t *copy, uint32_t token, uin
     const int32_t *home = copy_of(world, expert);
     uint32_t writer = (uint32_t)(home[0] - args->first_rank);
     uint64_t slot = (uint64_t)token * shape->selected_expert_num + k;
+    uint64_t desc = dispatch_world_desc_offset(world, writer, args->session, args->micro_batch);
     uint8_t *data = copy + dispatch_world_data_offset(world, writer, args->session, args->micro_batch) +
                     slot * shape->attn_to_ffn_token_size;
     const uint16_t *row = world->tokens + (size_t)token * args->hidden;
-    write_i32(copy, dispatch_world_desc_offset(world, writer, args->session, args->micro_batch) + 8 + 4 * slot, home[1]);
+    write_i32(copy, desc + 8 + 4 * slot, home[1]);
     if (!args->quantize) {
         memcpy(data, row, 2 * (size_t)args->hidden);
         return;

@@ -28,6 +28,7 @@ int main(void)
 #include "afd/ffn.h"
 #include "attention_world.h"
 #include "cmocka_headers.h"
+#include "dispatch_world.h"
 #include "ffn_world.h"
 
 static uint64_t request_num; /* of memory, of any kind, since it was last set to 0 */
@@ -268,6 +269,47 @@ static void a_refused_call_allocates_nothing_either(void **state)
     ffn_world_free(world);
 }
 
+/* Sends a round, takes back another one, and runs into a deadline. No assertion in here either. */
+static bool run_dispatch(dispatch_world *world, afd_wait *wait)
+{
+    const afd_place place = { .micro_batch = 1, .expert_id = 3 };
+    afd_error error;
+    bool is_right = afd_writer_put(world->writers[0], &place, world->tokens, 4, &error) == AFD_OK;
+    afd_writer_discard(world->writers[0], 0, 1);
+    afd_writer_progress(world->writers[0]);
+    is_right &= afd_attention_dispatch(world->context, &world->args, wait, &error) == AFD_OK;
+    is_right &= afd_attention_dispatch(world->context, &world->args, wait, &error) == AFD_DEADLINE;
+    world->args.layer_id = -1;
+    is_right &= afd_attention_dispatch(world->context, &world->args, wait, &error) == AFD_ERR_INVALID;
+    return is_right;
+}
+
+static void a_dispatch_allocates_nothing(void **state)
+{
+    (void)state;
+    for (int i = 0; i < 4; i++) {
+        random_numbers numbers = { 5 };
+        const dispatch_plan plan = {
+            .shape = { .session_num = 2, .micro_batch_num = 2, .micro_batch_size = 5, .selected_expert_num = 3,
+                       .attn_to_ffn_token_size = 256, .ffn_to_attn_token_size = 64 },
+            .writer_num = 4, .top_k = 2, .routed_num = 8, .layer_num = 1, .copy_max = 3, .hidden = 32,
+            .quantize = i > 0, .smooth = i > 1,
+        };
+        dispatch_world *world = dispatch_world_new(&plan, &numbers);
+        afd_wait wait = AFD_WAIT_INIT(AFD_WAIT_SPIN);
+        wait.deadline_ns = 1;
+        world->args.only_ranks_with_tokens = i % 2 == 1;
+        const void *break_before = program_break();
+        request_num = 0;
+        bool is_right = run_dispatch(world, &wait);
+        uint64_t counted = request_num;
+        assert_true(is_right);
+        assert_int_equal(counted, 0);
+        assert_ptr_equal(program_break(), break_before);
+        dispatch_world_free(world);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -275,6 +317,7 @@ int main(void)
         cmocka_unit_test(the_token_path_allocates_nothing),
         cmocka_unit_test(the_attention_side_allocates_nothing),
         cmocka_unit_test(a_refused_call_allocates_nothing_either),
+        cmocka_unit_test(a_dispatch_allocates_nothing),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

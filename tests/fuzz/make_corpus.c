@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Writes the seed corpus:  make_corpus FOLDER   makes FOLDER/schedule/... and FOLDER/window_file/..., which must exist.
+ * Writes the seed corpus:  make_corpus FOLDER   makes files in a folder a target in FOLDER, which must exist.
  * What is in corpus/ was made by it; inputs that a fuzzer found are added beside its files.
  */
 #include <inttypes.h>
 #include <string.h>
 
+#include "batch_input.h"
 #include "fuzz.h"
+#include "reply_input.h"
 #include "schedule_case.h"
 #include "window/header.h"
 #include "window_file_input.h"
@@ -125,6 +127,98 @@ static void write_schedule_seeds(const char *folder)
     write_schedule(folder, "corrupt_flags", &input, &context, 0);
 }
 
+/* ---- batch ---- */
+
+/* Behind the input: options of a scheduling call, a context, and descs that are ready, with ids 0, 1, ... `wild_at` is
+ * the slot of the whole window that is wild, if there is one. */
+static void write_batch(const char *folder, const char *name, const batch_input *input, uint8_t case_options,
+                        const afd_schedule_context *context, uint32_t wild_at)
+{
+    seed_input seed = { .length = 0 };
+    schedule_input schedule = { .options = case_options, .sync_group_size = 1 };
+    uint32_t id_num = context->common.micro_batch_size * context->common.selected_expert_num;
+    uint32_t desc_num = context->common.session_num * context->common.micro_batch_num;
+    append(&seed, input, sizeof(*input));
+    append(&seed, &schedule, sizeof(schedule));
+    append(&seed, context, sizeof(*context));
+    for (uint32_t i = 0; i < desc_num; i++) {
+        const int32_t desc[2] = { AFD_FLAG_READY, 3 };
+        append(&seed, desc, sizeof(desc));
+        for (uint32_t slot = 0; slot < id_num; slot++) {
+            int32_t id = i * id_num + slot == wild_at ? -1 : slot % 3 == 2 ? AFD_EXPERT_ID_NONE : (int32_t)(slot % 7);
+            append(&seed, &id, sizeof(id));
+        }
+    }
+    write_seed(folder, name, &seed);
+}
+
+static void write_batch_seeds(const char *folder)
+{
+    afd_schedule_context context = good_context(4, 3, 5);
+    batch_input input = { .options = BATCH_NEED_SCHEDULE, .expert_num = 9, .session_max = 3, .hidden = 1,
+                          .out_num = 3, .wild_capacity = 2 };
+    context.common.attn_to_ffn_token_size = 32;
+    context.ffn.window.token_data_buf_size = 60000;
+    write_batch(folder, "window", &input, 0, &context, UINT32_MAX);
+    write_batch(folder, "window_wild", &input, 0, &context, 17);
+    write_batch(folder, "window_object", &input, INPUT_OBJECT, &context, UINT32_MAX);
+    input.type = AFD_TOKEN_INT8;
+    write_batch(folder, "window_int8", &input, 0, &context, UINT32_MAX);
+    input.options |= BATCH_FAIL_ON_WILD;
+    write_batch(folder, "window_wild_fails", &input, 0, &context, 17);
+    input.options = BATCH_GOOD_INDICES;
+    write_batch(folder, "area", &input, 0, &context, UINT32_MAX);
+    write_batch(folder, "area_tame", &input, INPUT_TAME, &context, UINT32_MAX);
+    input.options = BATCH_GOOD_INDICES | BATCH_INDEX_ONLY;
+    input.layer_num = 1;
+    write_batch(folder, "area_index_only", &input, 0, &context, UINT32_MAX);
+    input.options = 0;
+    write_batch(folder, "area_hostile", &input, 0, &context, 0);
+    input.options = BATCH_GOOD_INDICES | BATCH_SHORT_WORKSPACE;
+    write_batch(folder, "short_workspace", &input, 0, &context, UINT32_MAX);
+    input = (batch_input){ .options = BATCH_RAW_ARGUMENTS | BATCH_GOOD_INDICES, .expert_num = 14906,
+                           .session_max = 4, .hidden = 16, .out_num = 4 };
+    write_batch(folder, "many_experts", &input, 0, &context, UINT32_MAX);
+    context.ffn.window.token_data_buf_size = 100;
+    write_batch(folder, "short_token_data", &input, 0, &context, UINT32_MAX);
+    context.common.micro_batch_num = context.common.session_num = UINT32_MAX;
+    input.session_max = UINT32_MAX;
+    write_batch(folder, "overflow", &input, 0, &(afd_schedule_context){ .common = context.common }, UINT32_MAX);
+}
+
+/* ---- reply ---- */
+
+static void write_reply(const char *folder, const char *name, const reply_input *input)
+{
+    seed_input seed = { .length = 0 };
+    append(&seed, input, sizeof(*input));
+    for (uint32_t i = 0; i < 600; i++) {
+        uint8_t byte = (uint8_t)(i * 37 + i / 4);
+        append(&seed, &byte, sizeof(byte));
+    }
+    write_seed(folder, name, &seed);
+}
+
+static void write_reply_seeds(const char *folder)
+{
+    reply_input input = { .options = REPLY_TAME, .row_num = 100, .writer_num = 4, .hidden = 1, .micro_batch_num = 2,
+                          .micro_batch_size = 3, .selected_expert_num = 2 };
+    write_reply(folder, "tame", &input);
+    input.fail_at = 30;
+    write_reply(folder, "put_fails", &input);
+    input.fail_at = 103;
+    write_reply(folder, "publish_fails", &input);
+    input.micro_batch_num = 8999;
+    write_reply(folder, "many_pairs", &input);
+    input.options = REPLY_TAME | REPLY_ROUNDS | REPLY_TABLE;
+    input.round_num = 5;
+    write_reply(folder, "rounds_and_table", &input);
+    input.options |= REPLY_NULL_WRITER;
+    write_reply(folder, "null_writer", &input);
+    input = (reply_input){ .row_num = 100, .writer_num = 4, .hidden = 16, .micro_batch_num = 2 };
+    write_reply(folder, "hostile", &input);
+}
+
 /* ---- window files ---- */
 
 static afd__window_header good_header(const afd_shape *shape, afd_window_sizes *sizes)
@@ -194,9 +288,18 @@ int main(int argc, char **argv)
         fprintf(stderr, "usage: make_corpus FOLDER\n");
         return 2;
     }
-    (void)snprintf(folder, sizeof(folder), "%s/schedule", argv[1]);
-    write_schedule_seeds(folder);
-    (void)snprintf(folder, sizeof(folder), "%s/window_file", argv[1]);
-    write_window_file_seeds(folder);
+    const struct {
+        const char *target;
+        void (*write_seeds)(const char *folder);
+    } targets[] = {
+        { "schedule", write_schedule_seeds },
+        { "window_file", write_window_file_seeds },
+        { "batch", write_batch_seeds },
+        { "reply", write_reply_seeds },
+    };
+    for (size_t i = 0; i < sizeof(targets) / sizeof(targets[0]); i++) {
+        (void)snprintf(folder, sizeof(folder), "%s/%s", argv[1], targets[i].target);
+        targets[i].write_seeds(folder);
+    }
     return 0;
 }

@@ -26,7 +26,9 @@ int main(void)
 #include <unistd.h>
 
 #include "afd/ffn.h"
+#include "afd/transport.h"
 #include "attention_world.h"
+#include "batch_world.h"
 #include "cmocka_headers.h"
 #include "dispatch_world.h"
 #include "ffn_world.h"
@@ -310,6 +312,81 @@ static void a_dispatch_allocates_nothing(void **state)
     }
 }
 
+/* ---- batching and the reply ---- */
+
+enum { HIDDEN = 16, TOKEN_BYTES = 2 * HIDDEN };
+
+static const afd_shape batch_shape = { .session_num = S, .micro_batch_num = M, .micro_batch_size = 5,
+                                       .selected_expert_num = 3, .attn_to_ffn_token_size = TOKEN_BYTES,
+                                       .ffn_to_attn_token_size = TOKEN_BYTES };
+
+/* By both ways into a batch, then back; and a wait that runs into its deadline. */
+static bool run_batch_path(batch_world *world, afd_ffn_reply_args *reply, afd_wait *wait)
+{
+    afd_ffn_schedule_args args = AFD_FFN_SCHEDULE_ARGS_INIT(S);
+    afd_error error;
+    bool is_right = true;
+    publish_all(world->ffn);
+    world->args.need_schedule = false;
+    is_right &= afd_ffn_schedule(world->ffn->context, &args, wait, NULL, &error) == AFD_OK;
+    is_right &= batch_world_call(world, wait, &error) == AFD_OK && world->out.row_num == (uint64_t)S * 5 * 3;
+    world->args.need_schedule = true;
+    for (uint32_t i = 1; i < M; i++) {
+        is_right &= batch_world_call(world, wait, &error) == AFD_OK;
+    }
+    reply->row_num = world->out.row_num;
+    is_right &= afd_ffn_reply(reply, &error) == AFD_OK;
+    is_right &= batch_world_call(world, wait, &error) == AFD_DEADLINE;
+    reply->hidden = 0;
+    is_right &= afd_ffn_reply(reply, &error) == AFD_ERR_INVALID;
+    return is_right;
+}
+
+static void batching_and_replying_allocate_nothing(void **state)
+{
+    (void)state;
+    afd_ffn_batch_args args = AFD_FFN_BATCH_ARGS_INIT;
+    args.expert_num = 16;
+    args.session_max = S;
+    args.hidden = HIDDEN;
+    batch_world *world = batch_world_new(&batch_shape, &args, batch_world_data_bytes(&batch_shape, &args));
+    afd_window *windows[S] = { NULL };
+    afd_writer *writers[S] = { NULL };
+    for (uint32_t s = 0; s < S; s++) {
+        assert_int_equal(afd_attention_window_create_private(&batch_shape, &windows[s], NULL), AFD_OK);
+        assert_int_equal(afd_writer_local_create(windows[s], &writers[s], NULL), AFD_OK);
+        for (uint32_t m = 0; m < M; m++) {
+            int32_t *ids = afd_ffn_desc_expert_ids(ffn_world_desc(world->ffn, s, m));
+            for (uint32_t i = 0; i < 5 * 3; i++) {
+                ids[i] = (int32_t)i;
+            }
+        }
+    }
+    afd_ffn_reply_args reply = AFD_FFN_REPLY_ARGS_INIT;
+    reply.rows = world->out.tokens;
+    reply.hidden = HIDDEN;
+    reply.session_ids = world->out.session_ids;
+    reply.micro_batch_ids = world->out.micro_batch_ids;
+    reply.token_ids = world->out.token_ids;
+    reply.expert_offsets = world->out.expert_offsets;
+    reply.writers = writers;
+    reply.writer_num = S;
+    afd_wait wait = AFD_WAIT_INIT(AFD_WAIT_BACKOFF);
+    wait.deadline_ns = 1;
+    const void *break_before = program_break();
+    request_num = 0;
+    bool is_right = run_batch_path(world, &reply, &wait);
+    uint64_t counted = request_num;
+    assert_true(is_right);
+    assert_int_equal(counted, 0);
+    assert_ptr_equal(program_break(), break_before);
+    for (uint32_t s = 0; s < S; s++) {
+        afd_writer_close(writers[s]);
+        afd_window_close(windows[s]);
+    }
+    batch_world_free(world);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -318,6 +395,7 @@ int main(void)
         cmocka_unit_test(the_attention_side_allocates_nothing),
         cmocka_unit_test(a_refused_call_allocates_nothing_either),
         cmocka_unit_test(a_dispatch_allocates_nothing),
+        cmocka_unit_test(batching_and_replying_allocate_nothing),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

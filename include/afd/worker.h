@@ -124,8 +124,10 @@ afd_window *afd_ffn_worker_window(afd_ffn_worker *worker);
 afd_schedule_context *afd_ffn_worker_context(afd_ffn_worker *worker);
 
 /*
- * Admits a session whose results go through `writer`, which becomes the worker's. It is joining until its first
- * micro-batch was taken. AFD_ERR_INVALID, and the writer stays the caller's, if the session is out of range or has a
+ * Admits a session whose results go through `writer`, which becomes the worker's. One that is accepted before the
+ * worker's first take is awaited from the start; a later one is joining until its first micro-batch was taken. In sync
+ * groups of several sessions with several FFN workers, accept all at the start: there sessions that join while others
+ * run can come to wait for each other (CAVEATS.md). AFD_ERR_INVALID, and the writer stays the caller's, if the session is out of range or has a
  * writer already, or the writer's window is none of an attention worker, has another S, M, BS or E, or slots that are
  * too small for the results. Its descs are taken as they are: after a drop, the caller sees to it that they are free.
  */
@@ -192,12 +194,13 @@ afd_status afd_attention_worker_connect(afd_attention_worker *worker, uint32_t r
 /*
  * Sends token_num tokens (0 is allowed) of micro_batch, at layer_id, with their top_k expert ids; waits as `wait` says
  * for the descs to be free: AFD_OK, AFD_STOPPED, AFD_DEADLINE with late[].session the rank that holds its desc, an
- * error; on all but AFD_OK it may be tried again. When it returns, expert_ids is the caller's again, and so is tokens
+ * error; on all but AFD_OK it may be tried again, unless a transport failed when some FFN workers were told already:
+ * then the round is under way and will not end. When it returns, expert_ids is the caller's again, and so is tokens
  * with the transports of this host.
  *
  * AFD_ERR_INVALID if an FFN worker is not connected, if the round of micro_batch is still open, or if it is out of
  * turn: where all sessions are one sync group, the FFN workers go round the micro-batches, and so do the dispatches,
- * 0, 1, ..., M - 1, 0, ..., from whichever is the first. Otherwise they may come in any order.
+ * 0, 1, ..., M - 1, 0, ... Otherwise they may come in any order.
  */
 afd_status afd_attention_worker_dispatch(afd_attention_worker *worker, uint32_t micro_batch, int32_t layer_id,
                                          const void *tokens, uint32_t token_num, const int32_t *expert_ids,

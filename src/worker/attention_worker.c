@@ -154,8 +154,8 @@ static afd_status new_worker(const afd_attention_worker_options *options, afd_at
     made->experts = options->experts;
     made->ffn_num = options->ffn_num;
     made->takes_turns = options->sync_group_size == options->shape.session_num;
-    made->next_micro_batch = options->shape.micro_batch_num;
     made->sent_bytes = afd_token_bytes(sent_type(options), options->hidden);
+    made->sent_slot_bytes = afd_token_slot_bytes(sent_type(options), options->hidden);
     made->observer = (afd__observer){ options->observer, options->observer_arg };
     made->dispatch = dispatch_of(options);
     *worker = made;
@@ -242,7 +242,7 @@ afd_status afd_attention_worker_connect(afd_attention_worker *worker, uint32_t r
         status = afd__fail(error, AFD_ERR_INVALID, "rank", rank, 0, "rank %" PRIu32 " has a writer already", rank);
     }
     if (status == AFD_OK) {
-        status = afd__check_writer(writer, AFD_WINDOW_FFN, &worker->shape, worker->sent_bytes, error);
+        status = afd__check_writer(writer, AFD_WINDOW_FFN, &worker->shape, worker->sent_slot_bytes, error);
     }
     if (status == AFD_OK) {
         worker->writers[rank] = writer;

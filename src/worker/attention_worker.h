@@ -33,8 +33,9 @@ struct afd_attention_worker {
     uint32_t ffn_num;
     uint32_t connected_num;
     bool takes_turns;              /* the FFN workers go round the micro-batches, so dispatches must too */
-    uint32_t next_micro_batch;     /* whose turn it is; M before the first dispatch, which may be any */
-    uint64_t sent_bytes;           /* of a token on its way out */
+    uint32_t next_micro_batch;     /* whose turn it is */
+    uint64_t sent_bytes;           /* of a token on its way out; */
+    uint64_t sent_slot_bytes;      /* and what a slot for it must have */
     afd__observer observer;
 
     afd_window *window;

@@ -3,6 +3,7 @@
 #include <inttypes.h>
 #include <string.h>
 
+#include "attention/dispatch.h"
 #include "base/error.h"
 #include "base/wait.h"
 #include "worker/attention_worker.h"
@@ -39,7 +40,7 @@ static afd_status check_connected(const afd_attention_worker *worker, afd_error 
 static afd_status check_turn(const afd_attention_worker *worker, uint32_t micro_batch, afd_error *error)
 {
     uint32_t next = worker->next_micro_batch;
-    if (!worker->takes_turns || next == worker->shape.micro_batch_num || micro_batch == next) {
+    if (!worker->takes_turns || micro_batch == next) {
         return AFD_OK;
     }
     return afd__fail(error, AFD_ERR_INVALID, "micro_batch", micro_batch, next,
@@ -96,7 +97,6 @@ static void open_round(afd_attention_worker *worker, const afd_dispatch_args *ar
 {
     afd__attention_round *round = &worker->rounds[args->micro_batch];
     uint32_t next = args->micro_batch + 1;
-    uint64_t slot_num = (uint64_t)args->token_num * worker->shape.selected_expert_num;
     round->state = AFD__ROUND_OPEN;
     round->token_num = args->token_num;
     round->layer_id = args->layer_id;
@@ -104,9 +104,39 @@ static void open_round(afd_attention_worker *worker, const afd_dispatch_args *ar
         memcpy(round->expert_ids, args->expert_ids, (size_t)args->token_num * args->top_k * sizeof(int32_t));
     }
     worker->next_micro_batch = next < worker->shape.micro_batch_num ? next : 0;
+}
+
+static void count_dispatch(afd_attention_worker *worker, uint32_t token_num)
+{
+    uint64_t slot_num = (uint64_t)token_num * worker->shape.selected_expert_num;
     worker->counters.micro_batch_num++;
     worker->counters.row_num += slot_num;
     worker->counters.byte_num += slot_num * (worker->sent_bytes + sizeof(int32_t));
+}
+
+/*
+ * Whether some FFN workers were told of a round before a transport failed: the operator says so with the number of them
+ * as the bound. Whatever else it can say about writers was checked when they were connected.
+ */
+static bool went_out_in_part(afd_status status, const afd_error *refused)
+{
+    return status < 0 && strcmp(refused->field, "writers") == 0 && refused->bound > 0;
+}
+
+static afd_status send(afd_attention_worker *worker, const afd_dispatch_args *args, afd_wait *wait, afd_error *error)
+{
+    afd_error refused;
+    afd_status status = afd_attention_dispatch(worker->context, args, wait, &refused);
+    if (status == AFD_OK) {
+        open_round(worker, args);
+        count_dispatch(worker, args->token_num);
+    } else if (went_out_in_part(status, &refused)) {
+        open_round(worker, args); /* answers will come that are those of no other round */
+    }
+    if (status < 0 && error != NULL) {
+        *error = refused;
+    }
+    return status;
 }
 
 afd_status afd_attention_worker_dispatch(afd_attention_worker *worker, uint32_t micro_batch, int32_t layer_id,
@@ -130,11 +160,8 @@ afd_status afd_attention_worker_dispatch(afd_attention_worker *worker, uint32_t 
     args.expert_ids = expert_ids;
     /* After a deadline the operator names who is late; or it goes on, where that desc is not needed. */
     afd__stage_begins(&worker->observer, AFD_STAGE_DISPATCH, about);
-    status = afd_attention_dispatch(worker->context, &args, wait, error);
+    status = send(worker, &args, wait, error);
     afd__stage_ends(&worker->observer, AFD_STAGE_DISPATCH, about);
-    if (status == AFD_OK) {
-        open_round(worker, &args);
-    }
     progress(worker);
     return status;
 }
@@ -236,8 +263,8 @@ int32_t afd_attention_worker_late_rank(const afd_attention_worker *worker, uint3
                           ? (uint64_t)round->expert_ids[(size_t)token * worker->top_k + slot]
                           : (uint64_t)table->expert_num - shape->selected_expert_num + slot;
     uint64_t layer = table->layer_num == 1 ? 0 : (uint64_t)round->layer_id;
-    const int32_t *placement = table->entries + (layer * table->expert_num + expert) * table->width;
-    return placement[1 + 2 * (worker->session % (uint32_t)placement[0])];
+    const int32_t *row = table->entries + (layer * table->expert_num + expert) * table->width;
+    return afd__dispatch_home(row, worker->session).rank;
 }
 
 /* ---- leaving ---- */

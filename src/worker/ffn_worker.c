@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/error.h"
+#include "ffn/scheduler.h"
 
 /* ---- checks ---- */
 
@@ -219,6 +220,12 @@ afd_status afd_ffn_worker_accept(afd_ffn_worker *worker, uint32_t session, afd_w
     }
     if (status != AFD_OK) {
         return status;
+    }
+    if (!worker->has_taken) {
+        /* Awaited from the start, as by every other FFN worker that has it before its first take. Where one of them
+         * begins without a session and another one with it, the two pair its rounds with different rounds of the
+         * others, and two such sessions can wait for each other for ever. */
+        afd__scheduler_note_taken(worker->schedule.scheduler, session, afd_clock_ns());
     }
     memset(&worker->round_numbers[(size_t)session * micro_batch_num], 0, micro_batch_num * sizeof(uint64_t));
     worker->writers[session] = writer;

@@ -3,6 +3,7 @@
 #ifndef AFD_WORKER_FFN_WORKER_H
 #define AFD_WORKER_FFN_WORKER_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "afd/worker.h"
@@ -29,6 +30,7 @@ struct afd_ffn_worker {
     void *scheduler_memory;       /* of schedule.scheduler */
     void *results;                /* [Y][H] of result_type */
 
+    bool has_taken;               /* from the first take on, who is accepted joins */
     afd_worker_counters counters;
 };
 

@@ -141,6 +141,7 @@ static void count(afd_ffn_worker *worker, uint32_t round_num)
 static afd_status answer(afd_ffn_worker *worker, uint32_t taken_num, afd_wild_id *wild, afd_error *error)
 {
     afd__subject about = subject_of(worker->context, taken_num);
+    worker->has_taken = true;
     afd__stage_ends(&worker->observer, AFD_STAGE_SCHEDULE, about);
     afd__stage_begins(&worker->observer, AFD_STAGE_BATCH, about);
     afd_status status = afd_ffn_batch(worker->context, &worker->batch, &worker->out, NULL, error);

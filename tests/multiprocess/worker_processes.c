@@ -25,7 +25,7 @@ enum { ATTENTION_MAX = 4, FFN_MAX = 3, NAME_BYTES = AFD_WINDOW_NAME_MAX + 1 };
 
 /* Between parent and children. */
 typedef struct process_board {
-    int32_t stop;      /* for the FFN workers: all rounds are over */
+    int32_t left[ATTENTION_MAX];
     int32_t ready_num; /* atomic: processes whose writers are there, and which answer or send from now on */
     int32_t done_num;  /* atomic: processes that use nobody's window any more */
 } process_board;
@@ -81,7 +81,7 @@ static afd_writer *open_writer(const process_case *run, char side, uint32_t numb
 
 static void be_ffn(const process_case *run, uint32_t rank)
 {
-    ffn_party party = { .c = run->c, .rank = rank, .stop = &run->board->stop };
+    ffn_party party = { .c = run->c, .rank = rank, .left = run->board->left };
     char name[NAME_BYTES];
     afd_error error;
     window_name(run, 'f', rank, name);
@@ -99,7 +99,7 @@ static void be_ffn(const process_case *run, uint32_t rank)
 
 static void be_attention(const process_case *run, uint32_t session)
 {
-    attention_party party = { .c = run->c, .session = session };
+    attention_party party = { .c = run->c, .session = session, .left = run->board->left };
     char name[NAME_BYTES];
     afd_error error;
     window_name(run, 'a', session, name);
@@ -111,14 +111,7 @@ static void be_attention(const process_case *run, uint32_t session)
     }
     meet(&run->board->ready_num, process_num_of(run->c));
     attention_party_run(&party);
-    /* The last session to come to the end stops the FFN workers. */
-    int32_t done_num = __atomic_add_fetch(&run->board->done_num, 1, __ATOMIC_ACQ_REL);
-    if ((uint32_t)done_num == run->c->attention_num) {
-        afd_stop_raise(&run->board->stop);
-    }
-    while ((uint32_t)__atomic_load_n(&run->board->done_num, __ATOMIC_ACQUIRE) < process_num_of(run->c)) {
-        (void)sched_yield();
-    }
+    meet(&run->board->done_num, process_num_of(run->c));
     afd_attention_worker_close(party.worker);
 }
 

@@ -34,9 +34,11 @@ static afd_wait wait_for_long(afd_late late[LATE_NUM])
 
 /* ---- cases ---- */
 
-uint64_t layer_case_round_num(const layer_case *c)
+/* Some sessions leave before the others. */
+static uint32_t step_num_of(const layer_case *c, uint32_t session)
 {
-    return (uint64_t)c->step_num * c->layer_num * c->micro_batch_num;
+    random_numbers numbers = { c->seed + session };
+    return c->step_num > 1 && random_chance(&numbers, 30) ? 1 + random_below(&numbers, c->step_num) : c->step_num;
 }
 
 void layer_case_draw(layer_case *c)
@@ -105,6 +107,17 @@ static _Noreturn void fail_to_answer(const ffn_party *party, afd_status status, 
                  status < 0 ? error->message : "");
 }
 
+/* A session that has left is waited for no more. */
+static void drop_who_left(void *argument)
+{
+    const ffn_party *party = argument;
+    for (uint32_t session = 0; session < party->c->attention_num; session++) {
+        if (__atomic_load_n(&party->left[session], __ATOMIC_ACQUIRE) != 0) {
+            (void)afd_ffn_worker_drop(party->worker, session, NULL);
+        }
+    }
+}
+
 void ffn_party_run(ffn_party *party)
 {
     for (;;) {
@@ -112,9 +125,10 @@ void ffn_party_run(ffn_party *party)
         afd_wait wait = wait_for_long(late);
         afd_wild_id wild;
         afd_error error;
-        wait.stop = party->stop;
+        wait.poll = drop_who_left;
+        wait.poll_arg = party;
         afd_status status = afd_ffn_worker_await(party->worker, &wait, &wild, &error);
-        if (status == AFD_STOPPED) {
+        if (status == AFD_NOBODY_LIVE) {
             return;
         }
         if (status != AFD_OK) {
@@ -242,7 +256,7 @@ static void collect_all(attention_run *run, random_numbers *numbers)
 static void run_traffic(attention_run *run)
 {
     random_numbers numbers = { run->c->seed + run->party->session };
-    for (uint32_t step = 0; step < run->c->step_num; step++) {
+    for (uint32_t step = 0; step < step_num_of(run->c, run->party->session); step++) {
         for (uint32_t layer = 0; layer < run->c->layer_num; layer++) {
             for (uint32_t m = 0; m < run->c->micro_batch_num; m++) {
                 collect_if_open(run, m);
@@ -271,7 +285,8 @@ static void check_counters(const attention_run *run)
 {
     afd_worker_counters counters;
     afd_attention_worker_count(run->party->worker, &counters);
-    uint64_t round_num = layer_case_round_num(run->c);
+    uint64_t round_num =
+        (uint64_t)step_num_of(run->c, run->party->session) * run->c->layer_num * run->c->micro_batch_num;
     if (counters.micro_batch_num != round_num || counters.step_num != round_num) {
         traffic_fail("session %" PRIu32 " counts %" PRIu64 " dispatched and %" PRIu64 " collected of %" PRIu64,
                      run->party->session, counters.micro_batch_num, counters.step_num, round_num);
@@ -294,6 +309,7 @@ void attention_party_run(attention_party *party)
     }
     run_traffic(&run);
     check_counters(&run);
+    __atomic_store_n(&party->left[party->session], 1, __ATOMIC_RELEASE);
     for (uint32_t m = 0; m < c->micro_batch_num; m++) {
         free(run.rounds[m].expert_scales);
         free(run.rounds[m].expert_ids);

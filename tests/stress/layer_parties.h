@@ -11,13 +11,14 @@
 typedef struct ffn_party {
     const layer_case *c;
     uint32_t rank;
-    int32_t *stop; /* the stop word of its waits */
+    const int32_t *left; /* [A]: sessions that have left, atomic: to be dropped */
     afd_ffn_worker *worker;
 } ffn_party;
 
 typedef struct attention_party {
     const layer_case *c;
     uint32_t session;
+    int32_t *left; /* [A]: its own entry becomes 1 */
     afd_attention_worker *worker;
 } attention_party;
 
@@ -25,14 +26,11 @@ typedef struct attention_party {
 void ffn_party_make(ffn_party *party, const char *window_name);
 void attention_party_make(attention_party *party, const char *window_name);
 
-/* Answers until it is stopped. The party must stay where it is since ffn_party_make(). */
+/* Answers until every session has left. The party must stay where it is since ffn_party_make(). */
 void ffn_party_run(ffn_party *party);
 
-/* Sends all rounds of its session through all layers and compares every row that comes back with the model. */
+/* Sends all rounds of its session through all layers, compares every row that comes back with the model, and leaves. */
 void attention_party_run(attention_party *party);
-
-/* The rounds of one session: steps x layers x micro-batches. */
-uint64_t layer_case_round_num(const layer_case *c);
 
 /* Random shape and traffic; the numbers of workers, the size of sync groups and the token type stay. */
 void layer_case_draw(layer_case *c);

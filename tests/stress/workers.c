@@ -21,7 +21,7 @@ typedef struct thread_world {
     attention_party attention[ATTENTION_MAX];
     pthread_t ffn_threads[FFN_MAX];
     pthread_t attention_threads[ATTENTION_MAX];
-    int32_t stop;
+    int32_t left[ATTENTION_MAX];
 } thread_world;
 
 static void *run_ffn(void *argument)
@@ -56,11 +56,11 @@ static afd_writer *writer_into(afd_window *window)
 static void make_workers(thread_world *world, const layer_case *c)
 {
     for (uint32_t rank = 0; rank < c->ffn_num; rank++) {
-        world->ffn[rank] = (ffn_party){ .c = c, .rank = rank, .stop = &world->stop };
+        world->ffn[rank] = (ffn_party){ .c = c, .rank = rank, .left = world->left };
         ffn_party_make(&world->ffn[rank], NULL);
     }
     for (uint32_t session = 0; session < c->attention_num; session++) {
-        world->attention[session] = (attention_party){ .c = c, .session = session };
+        world->attention[session] = (attention_party){ .c = c, .session = session, .left = world->left };
         attention_party_make(&world->attention[session], NULL);
     }
 }
@@ -109,7 +109,7 @@ static uint64_t check_counters(const thread_world *world, const layer_case *c)
 /* Returns how many slots went round. */
 static uint64_t run_case(const layer_case *c)
 {
-    thread_world world = { .stop = 0 };
+    thread_world world = { .left = { 0 } };
     make_workers(&world, c);
     connect_workers(&world, c);
     for (uint32_t rank = 0; rank < c->ffn_num; rank++) {
@@ -121,16 +121,11 @@ static uint64_t run_case(const layer_case *c)
     for (uint32_t session = 0; session < c->attention_num; session++) {
         (void)pthread_join(world.attention_threads[session], NULL);
     }
-    afd_stop_raise(&world.stop);
     for (uint32_t rank = 0; rank < c->ffn_num; rank++) {
         (void)pthread_join(world.ffn_threads[rank], NULL);
     }
     uint64_t slot_num = check_counters(&world, c);
-    /* All writers go before the windows that they write into. */
-    for (uint32_t session = 0; session < c->attention_num; session++) {
-        for (uint32_t rank = 0; rank < c->ffn_num; rank++) {
-            (void)afd_ffn_worker_drop(world.ffn[rank].worker, session, NULL);
-        }
+    for (uint32_t session = 0; session < c->attention_num; session++) { /* every FFN worker has dropped them all */
         afd_attention_worker_close(world.attention[session].worker);
     }
     for (uint32_t rank = 0; rank < c->ffn_num; rank++) {

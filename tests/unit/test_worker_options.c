@@ -121,10 +121,10 @@ static void the_smallest_slot_is_enough(void **state)
 {
     (void)state;
     afd_ffn_worker *worker = NULL;
-    afd_ffn_worker_options options = good_ffn_options();
-    options.type = AFD_TOKEN_INT8;
-    options.shape.attn_to_ffn_token_size = 36;
-    assert_int_equal(afd_ffn_worker_create(&options, &worker, NULL), AFD_OK);
+    afd_ffn_worker_options smallest = good_ffn_options();
+    smallest.type = AFD_TOKEN_INT8;
+    smallest.shape.attn_to_ffn_token_size = 36;
+    assert_int_equal(afd_ffn_worker_create(&smallest, &worker, NULL), AFD_OK);
     afd_ffn_worker_close(worker);
     REFUSE(ffn, options.type = AFD_TOKEN_INT8; options.shape.attn_to_ffn_token_size = 32,
            "options.shape.attn_to_ffn_token_size", 32, 36);
@@ -151,7 +151,7 @@ static void the_options_of_an_attention_worker_are_checked(void **state)
     REFUSE(attention, options.session = 4, "options.session", 4, 3);
     REFUSE(attention, options.hidden = 8, "options.hidden", 8, 16);
     REFUSE(attention, options.type = AFD_TOKEN_INT8, "options.type", 2, AFD_TOKEN_BF16);
-    REFUSE(attention, options.type = (afd_token_type)-1, "options.type", -1, AFD_TOKEN_BF16);
+    REFUSE(attention, options.type = (afd_token_type)7, "options.type", 7, AFD_TOKEN_BF16);
     REFUSE(attention, options.shape.attn_to_ffn_token_size = 0, "options.shape.attn_to_ffn_token_size", 0, 64);
     REFUSE(attention, options.shape.ffn_to_attn_token_size = 60, "options.shape.ffn_to_attn_token_size", 60, 64);
     REFUSE(attention, options.top_k = 0, "options.top_k", 0, 1);

@@ -127,9 +127,11 @@ afd_schedule_context *afd_ffn_worker_context(afd_ffn_worker *worker);
  * Admits a session whose results go through `writer`, which becomes the worker's. One that is accepted before the
  * worker's first take is awaited from the start; a later one is joining until its first micro-batch was taken. In sync
  * groups of several sessions with several FFN workers, accept all at the start: there sessions that join while others
- * run can come to wait for each other (CAVEATS.md). AFD_ERR_INVALID, and the writer stays the caller's, if the session is out of range or has a
- * writer already, or the writer's window is none of an attention worker, has another S, M, BS or E, or slots that are
- * too small for the results. Its descs are taken as they are: after a drop, the caller sees to it that they are free.
+ * run can come to wait for each other (CAVEATS.md). The session's descs are taken as they are: when it was dropped
+ * before, the caller sees to it that they are free.
+ *
+ * AFD_ERR_INVALID, and the writer stays the caller's, if the session is out of range or has a writer already, or the
+ * writer's window is none of an attention worker, has another S, M, BS or E, or slots too small for the results.
  */
 afd_status afd_ffn_worker_accept(afd_ffn_worker *worker, uint32_t session, afd_writer *writer, afd_error *error);
 

@@ -74,8 +74,8 @@ static void add_valid(listing *list, const afd_window_info *info)
         (void)snprintf(note, sizeof(note), "replaced that of dead process %" PRIu32, info->replaced_pid);
     }
     add_row(&list->table,
-            (const char *const[COLUMN_NUM]){ info->name, afd_cli_window_kind(info->kind), shape, bytes, pid, afd_cli_owner_state(info->owner),
-                                             age, generation, note });
+            (const char *const[COLUMN_NUM]){ info->name, afd_cli_window_kind(info->kind), shape, bytes, pid,
+                                             afd_cli_owner_state(info->owner), age, generation, note });
 }
 
 static void add_window(void *arg, const afd_window_info *info)

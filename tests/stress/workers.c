@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The whole loop as threads: attention workers and FFN workers from 1x1 to 8x4, every size of sync group, every token
- * type, random shapes, placements, routings and batch sizes; every row that comes back is compared with the plain model.
+ * type, random shapes, placements, routings and batch sizes, and sessions that leave before the others; every row that
+ * comes back is compared with the plain model.
  *
  *     workers STEP_NUM [SEED]      how often a micro-batch goes through all layers of a case; the seed is printed
  */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * One case of the whole loop: how many workers of each side, the shapes, which expert is where, and every token, routing
- * and weight as a function of a seed, so that threads and processes agree on them without a word.
+ * One case of the whole loop: how many workers of each side, the shapes, which expert is where, and every token,
+ * routing and weight as a function of a seed, so that threads and processes agree on them without a word.
  */
 #ifndef LAYER_CASE_H
 #define LAYER_CASE_H
@@ -23,7 +23,7 @@ typedef struct layer_case {
     uint32_t micro_batch_num;
     uint32_t micro_batch_size;
     uint32_t layer_num;
-    uint32_t step_num;      /* how often a micro-batch goes through all layers, with a batch size of its own each time */
+    uint32_t step_num;      /* how often a micro-batch goes through all layers, each time with its own size */
     uint32_t hidden;
     uint32_t routed_num;
     uint32_t shared_num;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The plain model of one mixture-of-experts layer for one token: quantise, every expert, combine, written down as slowly
- * and as plainly as can be and sharing no code with the library, for tests to hold the workers against bit for bit.
+ * The plain model of one mixture-of-experts layer for one token: quantise, every expert, combine. It is written down as
+ * plainly as can be and shares no code with the library, for tests to hold the workers against bit for bit.
  *
  * The experts of the tests are not a network: a result is made of bits that depend on the layer, the expert and every
  * value of the token, in their order. One wrong bit anywhere before the experts makes every value after them another.

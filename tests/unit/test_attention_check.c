@@ -40,7 +40,8 @@ typedef struct provocation {
 #define ADDED(field, value_) { { ADDRESS, IN(afd_schedule_context, field), (value_) }, { NOTHING, 0, 0, 0 } }
 #define ARGS(field, value_) { { ARGUMENT, IN(afd_combine_args, field), (value_) }, { NOTHING, 0, 0, 0 } }
 #define TWO(field_a, value_a, field_b, value_b)                                                                       \
-    { { CONTEXT, IN(afd_schedule_context, field_a), (value_a) }, { CONTEXT, IN(afd_schedule_context, field_b), (value_b) } }
+    { { CONTEXT, IN(afd_schedule_context, field_a), (value_a) },                                                      \
+      { CONTEXT, IN(afd_schedule_context, field_b), (value_b) } }
 
 /* In the order of the headers; combine's arguments stand between counts and buffers. */
 static const provocation provocations[] = {
@@ -70,7 +71,8 @@ static const provocation provocations[] = {
     { ONE(attention.window.token_info_buf_size, 0), true, true, AFD_ERR_INVALID, "attention.token_info_buf_size", 0,
       INFO_BYTES },
     { ONE(attention.micro_batch_id, M), true, true, AFD_ERR_INVALID, "attention.micro_batch_id", M, M },
-    { ONE(attention.micro_batch_id, UINT32_MAX), true, true, AFD_ERR_INVALID, "attention.micro_batch_id", UINT32_MAX, M },
+    { ONE(attention.micro_batch_id, UINT32_MAX), true, true, AFD_ERR_INVALID, "attention.micro_batch_id", UINT32_MAX,
+      M },
     { { { MICRO_BATCH, 0, 0, M }, { NOTHING, 0, 0, 0 } }, true, false, AFD_ERR_INVALID, "micro_batch", M, M },
     { { { MICRO_BATCH, 0, 0, UINT32_MAX - 1 }, { NOTHING, 0, 0, 0 } }, true, false, AFD_ERR_INVALID, "micro_batch",
       UINT32_MAX - 1, M },
@@ -208,18 +210,16 @@ static void of_two_that_are_wrong_the_earlier_is_named(void **state)
             const provocation *first = &provocations[i];
             const provocation *second = &provocations[j];
             ready_call call;
-            /* A wrong count also bends what a later check compares with, never what an earlier one does. */
-            if (share_a_place(first, second)) {
+            /* Counts that do not fit would bend what an earlier check compares with. */
+            if (share_a_place(first, second) || second->status == AFD_ERR_OVERFLOW) {
                 continue;
             }
             start(&call);
             apply(first, &call);
             apply(second, &call);
-            if (second->status != AFD_ERR_OVERFLOW) {
-                expect_refusal(first, &call, first->of_schedule && second->of_schedule,
-                               first->of_combine && second->of_combine);
-                pair_num++;
-            }
+            expect_refusal(first, &call, first->of_schedule && second->of_schedule,
+                           first->of_combine && second->of_combine);
+            pair_num++;
             attention_world_free(call.world);
         }
     }

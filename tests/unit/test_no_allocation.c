@@ -314,7 +314,7 @@ static void a_dispatch_allocates_nothing(void **state)
 
 /* ---- batching and the reply ---- */
 
-enum { HIDDEN = 16, TOKEN_BYTES = 2 * HIDDEN };
+enum { TOKEN_BYTES = 2 * HIDDEN };
 
 static const afd_shape batch_shape = { .session_num = S, .micro_batch_num = M, .micro_batch_size = 5,
                                        .selected_expert_num = 3, .attn_to_ffn_token_size = TOKEN_BYTES,

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Two passes over a token: the largest magnitude, then the values. Each works on blocks of AFD_HIDDEN_MULTIPLE values
- * without a branch, so that a compiler makes vectors of them. Nothing is kept between the passes: converting a value
- * again costs less than a buffer for tokens of any size.
+ * Two passes over a token: the largest magnitude, then the values. Each is a loop without a branch, so that a compiler
+ * makes vectors of it. Nothing is kept between the passes: converting a value again costs less than a buffer for tokens
+ * of any size.
  *
- * Products and sums must be rounded one by one, so this file is compiled with -ffp-contract=off.
+ * Products and sums must be rounded one by one, which src/CMakeLists.txt tells the compiler (-ffp-contract=off).
  */
 #include "attention/quantize.h"
 
@@ -12,8 +12,6 @@
 #include <string.h>
 
 #include "base/half.h"
-
-enum { BLOCK = AFD_HIDDEN_MULTIPLE };
 
 /* 1.5 * 2^23: a float of this size has no places behind the point, so adding it rounds to an integer, half to even,
  * and leaves that integer in two's complement in the low bits of the sum. */
@@ -25,49 +23,33 @@ static const int32_t infinity_bits = 0x7F800000; /* magnitudes are compared as b
 static const uint32_t nan_scale_bits = UINT32_C(0x7FC00000);
 
 /* Always inlined with a constant `type` and `is_smooth`, so that neither is asked in a loop. */
-static inline __attribute__((always_inline)) void load_block(float values[BLOCK], const uint16_t *token,
-                                                             const float *smooth_scales, afd_token_type type,
-                                                             bool is_smooth)
+static inline __attribute__((always_inline)) float value_of(const uint16_t *token, const float *smooth_scales,
+                                                            uint32_t i, afd_token_type type, bool is_smooth)
 {
-    for (int i = 0; i < BLOCK; i++) {
-        float value = type == AFD_TOKEN_F16 ? afd__f16_to_f32(token[i]) : afd__bf16_to_f32(token[i]);
-        values[i] = is_smooth ? value * smooth_scales[i] : value;
-    }
+    float value = type == AFD_TOKEN_F16 ? afd__f16_to_f32(token[i]) : afd__bf16_to_f32(token[i]);
+    return is_smooth ? value * smooth_scales[i] : value;
 }
 
 /* The bits of max|v|. */
 static inline __attribute__((always_inline)) int32_t find_largest(const uint16_t *token, const float *smooth_scales,
                                                                   uint32_t hidden, afd_token_type type, bool is_smooth)
 {
-    int32_t lanes[BLOCK] = { 0 };
     int32_t largest = 0;
-    for (uint32_t at = 0; at < hidden; at += BLOCK) {
-        float values[BLOCK];
-        load_block(values, token + at, is_smooth ? smooth_scales + at : NULL, type, is_smooth);
-        for (int i = 0; i < BLOCK; i++) {
-            int32_t magnitude = (int32_t)(afd__f32_bits(values[i]) & ~AFD__F32_SIGN);
-            lanes[i] = magnitude > lanes[i] ? magnitude : lanes[i];
-        }
-    }
-    for (int i = 0; i < BLOCK; i++) {
-        largest = lanes[i] > largest ? lanes[i] : largest;
+    for (uint32_t i = 0; i < hidden; i++) {
+        uint32_t bits = afd__f32_bits(value_of(token, smooth_scales, i, type, is_smooth));
+        int32_t magnitude = (int32_t)(bits & ~AFD__F32_SIGN);
+        largest = magnitude > largest ? magnitude : largest;
     }
     return largest;
 }
 
-static inline __attribute__((always_inline)) void write_values(uint8_t *slot, const uint16_t *token,
+static inline __attribute__((always_inline)) void write_values(uint8_t *restrict slot, const uint16_t *token,
                                                                const float *smooth_scales, uint32_t hidden, float d,
                                                                afd_token_type type, bool is_smooth)
 {
-    for (uint32_t at = 0; at < hidden; at += BLOCK) {
-        float values[BLOCK];
-        uint8_t rounded[BLOCK];
-        load_block(values, token + at, is_smooth ? smooth_scales + at : NULL, type, is_smooth);
-        for (int i = 0; i < BLOCK; i++) {
-            float product = values[i] * d;
-            rounded[i] = (uint8_t)afd__f32_bits(product + round_to_integer);
-        }
-        memcpy(slot + at, rounded, BLOCK);
+    for (uint32_t i = 0; i < hidden; i++) {
+        float product = value_of(token, smooth_scales, i, type, is_smooth) * d;
+        slot[i] = (uint8_t)afd__f32_bits(product + round_to_integer);
     }
 }
 

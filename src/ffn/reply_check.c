@@ -102,37 +102,52 @@ __attribute__((cold)) static afd_status fail_writer(const entry_name *name, int6
                      why);
 }
 
-/* From a session to its writer. */
-static afd_status find_writer(const afd__reply *reply, const entry_name *name, int64_t session,
-                              const afd_writer **writer, afd_error *error)
+/* From a session to its writer; NULL, and *error says why, if it has none that rows can go through. */
+static const afd_writer *find_writer(const afd__reply *reply, const entry_name *name, int64_t session,
+                                     afd_error *error)
 {
     if (!is_below(session, reply->session_num)) {
-        return fail_entry(name, "session", session, reply->session_num, error);
+        (void)fail_entry(name, "session", session, reply->session_num, error);
+        return NULL;
     }
     int64_t number = reply->session_writers == NULL ? session : reply->session_writers[session];
     if (!is_below(number, reply->writer_num)) {
-        return fail_entry(name, "the session's writer", number, reply->writer_num, error);
+        (void)fail_entry(name, "the session's writer", number, reply->writer_num, error);
+        return NULL;
     }
-    *writer = reply->writers[number];
-    if (*writer == NULL) {
-        return fail_writer(name, session, "is null", error);
+    const afd_writer *writer = reply->writers[number];
+    if (writer == NULL) {
+        (void)fail_writer(name, session, "is null", error);
+    } else if (writer->kind != AFD_WINDOW_ATTENTION) {
+        (void)fail_writer(name, session, "does not write into an attention window", error);
+        return NULL;
     }
-    if ((*writer)->kind != AFD_WINDOW_ATTENTION) {
-        return fail_writer(name, session, "does not write into an attention window", error);
+    return writer;
+}
+
+/* A micro-batch that is accepted is a bound of what pairs there are. */
+static afd_status check_micro_batch(afd__reply *reply, const entry_name *name, const afd_writer *writer,
+                                    int64_t micro_batch, afd_error *error)
+{
+    uint32_t micro_batch_num = writer->shape.micro_batch_num;
+    if (!is_below(micro_batch, micro_batch_num)) {
+        return fail_entry(name, "micro_batch", micro_batch, micro_batch_num, error);
     }
+    reply->stride = micro_batch_num > reply->stride ? micro_batch_num : reply->stride;
     return AFD_OK;
 }
 
-static afd_status check_row(const afd__reply *reply, uint64_t row, const afd_writer **writer, afd_error *error)
+static afd_status check_row(afd__reply *reply, uint64_t row, afd_error *error)
 {
     const entry_name name = { "row", row };
-    afd_status status = find_writer(reply, &name, reply->session_ids[row], writer, error);
+    const afd_writer *writer = find_writer(reply, &name, reply->session_ids[row], error);
+    if (writer == NULL) {
+        return AFD_ERR_INVALID;
+    }
+    const afd_shape *shape = &writer->shape;
+    afd_status status = check_micro_batch(reply, &name, writer, reply->micro_batch_ids[row], error);
     if (status != AFD_OK) {
         return status;
-    }
-    const afd_shape *shape = &(*writer)->shape;
-    if (!is_below(reply->micro_batch_ids[row], shape->micro_batch_num)) {
-        return fail_entry(&name, "micro_batch", reply->micro_batch_ids[row], shape->micro_batch_num, error);
     }
     if (!is_below(reply->token_ids[row], shape->micro_batch_size)) {
         return fail_entry(&name, "token", reply->token_ids[row], shape->micro_batch_size, error);
@@ -140,48 +155,37 @@ static afd_status check_row(const afd__reply *reply, uint64_t row, const afd_wri
     if (!is_below(reply->expert_offsets[row], shape->selected_expert_num)) {
         return fail_entry(&name, "slot", reply->expert_offsets[row], shape->selected_expert_num, error);
     }
-    if (reply->row_bytes > (*writer)->slot_bytes) {
-        return afd__fail(error, AFD_ERR_INVALID, "args.hidden", reply->row_bytes, (*writer)->slot_bytes,
+    if (reply->row_bytes > writer->slot_bytes) {
+        return afd__fail(error, AFD_ERR_INVALID, "args.hidden", reply->row_bytes, writer->slot_bytes,
                          "row %" PRIu64 " has %zu bytes, a slot of the window of session %" PRId32 " has %" PRIu64, row,
-                         reply->row_bytes, reply->session_ids[row], (*writer)->slot_bytes);
+                         reply->row_bytes, reply->session_ids[row], writer->slot_bytes);
     }
     return AFD_OK;
 }
 
-static afd_status check_round(const afd__reply *reply, uint32_t number, const afd_writer **writer, afd_error *error)
+static afd_status check_round(afd__reply *reply, uint32_t number, afd_error *error)
 {
     const entry_name name = { "round", number };
-    const afd_round *round = &reply->rounds[number];
-    afd_status status = find_writer(reply, &name, round->session, writer, error);
-    if (status == AFD_OK && round->micro_batch >= (*writer)->shape.micro_batch_num) {
-        status = fail_entry(&name, "micro_batch", round->micro_batch, (*writer)->shape.micro_batch_num, error);
+    const afd_writer *writer = find_writer(reply, &name, reply->rounds[number].session, error);
+    if (writer == NULL) {
+        return AFD_ERR_INVALID;
     }
-    return status;
-}
-
-static void widen_stride(afd__reply *reply, const afd_writer *writer)
-{
-    if (writer->shape.micro_batch_num > reply->stride) {
-        reply->stride = writer->shape.micro_batch_num;
-    }
+    return check_micro_batch(reply, &name, writer, reply->rounds[number].micro_batch, error);
 }
 
 static afd_status check_entries(afd__reply *reply, afd_error *error)
 {
-    const afd_writer *writer = NULL;
     for (uint64_t row = 0; row < reply->row_num; row++) {
-        afd_status status = check_row(reply, row, &writer, error);
+        afd_status status = check_row(reply, row, error);
         if (status != AFD_OK) {
             return status;
         }
-        widen_stride(reply, writer);
     }
     for (uint32_t number = 0; reply->rounds != NULL && number < reply->round_num; number++) {
-        afd_status status = check_round(reply, number, &writer, error);
+        afd_status status = check_round(reply, number, error);
         if (status != AFD_OK) {
             return status;
         }
-        widen_stride(reply, writer);
     }
     return AFD_OK;
 }

@@ -168,22 +168,42 @@ afd_status afd_attention_worker_dispatch(afd_attention_worker *worker, uint32_t 
 
 /* ---- collect ---- */
 
+/* The caller's wait, with the writers progressed before its poll. */
+typedef struct progressing_wait {
+    const afd_attention_worker *worker;
+    const afd_wait *theirs; /* or NULL */
+    afd_wait wait;
+} progressing_wait;
+
+static void progress_and_poll(void *argument)
+{
+    const progressing_wait *ours = argument;
+    progress(ours->worker);
+    if (ours->theirs != NULL && ours->theirs->poll != NULL) {
+        ours->theirs->poll(ours->theirs->poll_arg);
+    }
+}
+
+/* The operator waits, which remembers between its passes how many flags it has seen. */
 static afd_status wait_and_schedule(afd_attention_worker *worker, uint32_t micro_batch, afd_wait *wait,
                                     afd_error *error)
 {
-    afd__waiter waiter;
-    afd_status status = afd__waiter_start(&waiter, wait, &worker->context->control.run_flag, error);
-    while (status == AFD_OK) {
-        progress(worker);
-        status = afd_attention_schedule_poll(worker->context, micro_batch, NULL, error);
-        if (status != AFD_NOT_YET) {
+    progressing_wait ours = { .worker = worker, .theirs = wait, .wait = AFD_WAIT_INIT(AFD_WAIT_YIELD) };
+    if (wait != NULL) {
+        afd_status status = afd__wait_check(wait, error);
+        if (status != AFD_OK) {
             return status;
         }
-        status = afd__waiter_idle(&waiter);
+        ours.wait = *wait;
     }
-    if (status == AFD_DEADLINE) {
-        /* The operator names what is late; or it takes what has come in this moment. */
-        status = afd_attention_schedule(worker->context, micro_batch, wait, NULL, error);
+    ours.wait.poll = progress_and_poll;
+    ours.wait.poll_arg = &ours;
+    progress(worker);
+    afd_status status = afd_attention_schedule(worker->context, micro_batch, &ours.wait, NULL, error);
+    if (wait != NULL) {
+        wait->late_num = ours.wait.late_num;
+        wait->unpolled_pass_num = ours.wait.unpolled_pass_num;
+        wait->empty_pass_num = ours.wait.empty_pass_num;
     }
     return status;
 }

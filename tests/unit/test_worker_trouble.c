@@ -291,6 +291,56 @@ static void both_sides_can_be_stopped(void **state)
     world_free(world);
 }
 
+static void answer_and_count(void *argument)
+{
+    joiner *join = argument;
+    if (++join->call_num == 3) {
+        world_answer(join->world);
+    }
+}
+
+static void poll_is_called_while_results_are_awaited(void **state)
+{
+    (void)state;
+    layer_case c = world_case();
+    worker_world *world = world_new(&c);
+    joiner answerer = { .world = world };
+    afd_wait wait = AFD_WAIT_INIT(AFD_WAIT_SPIN);
+    uint16_t output[3 * 32];
+    wait.poll = answer_and_count;
+    wait.poll_arg = &answerer;
+    world_connect(world);
+    world_dispatch_to(world, 0, 0, 0, 0);
+    assert_int_equal(afd_attention_worker_collect(world->sessions[0].worker, 0, world->sessions[0].expert_scales[0],
+                                                  output, &wait, NULL),
+                     AFD_OK);
+    assert_int_equal(answerer.call_num, 3);
+    assert_int_equal(wait.empty_pass_num, 3);
+    wait.size--;
+    world_dispatch_to(world, 0, 0, 0, 0);
+    assert_int_equal(afd_attention_worker_leave(world->sessions[0].worker, &wait, NULL), AFD_ERR_INVALID);
+    world_answer(world);
+    world_collect(world, 0, 0);
+    world_free(world);
+}
+
+/* Whoever begins with one of them alone pairs rounds differently from whoever begins with both. */
+static void who_is_accepted_before_the_first_take_is_awaited(void **state)
+{
+    (void)state;
+    layer_case c = world_case();
+    c.sync_group_size = 2;
+    worker_world *world = world_new(&c);
+    world_connect(world);
+    world_dispatch(world, 0, 0, 0);
+    assert_int_equal(afd_ffn_worker_step(world->ranks[0].worker, NULL, NULL), AFD_NOT_YET);
+    world_dispatch(world, 1, 0, 0);
+    world_answer(world);
+    world_collect(world, 0, 0);
+    world_collect(world, 1, 0);
+    world_free(world);
+}
+
 static void a_late_slot_is_named_with_its_rank(void **state)
 {
     (void)state;
@@ -562,6 +612,8 @@ int main(void)
         cmocka_unit_test(a_late_session_is_named_by_the_ffn_worker),
         cmocka_unit_test(poll_may_accept_sessions),
         cmocka_unit_test(both_sides_can_be_stopped),
+        cmocka_unit_test(poll_is_called_while_results_are_awaited),
+        cmocka_unit_test(who_is_accepted_before_the_first_take_is_awaited),
         cmocka_unit_test(a_late_slot_is_named_with_its_rank),
         cmocka_unit_test(a_desc_that_is_not_given_back_is_named_with_its_rank),
         cmocka_unit_test(a_wild_id_costs_its_session_the_place_and_nobody_else),

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Workers of both sides in one thread, when all goes well: who is told what, and when, and what is counted. */
-#include <stdlib.h>
-#include <string.h>
+#include <math.h>
 
 #include "cmocka_headers.h"
+#include "plain_half.h"
+#include "random_numbers.h"
 #include "worker_world.h"
 
 static void expect_events(const stage_record *record, const stage_event *expected, uint32_t num)
@@ -282,9 +283,32 @@ static void a_session_that_was_dropped_can_be_accepted_again(void **state)
     world_free(world);
 }
 
+/* The model of a layer is run often, so it has floats of its own that are faster than those by definition. */
+static void the_two_plain_floats_agree(void **state)
+{
+    (void)state;
+    random_numbers numbers = { 11 };
+    for (uint32_t bits = 0; bits < 0x10000; bits++) {
+        for (int type = AFD_TOKEN_F16; type <= AFD_TOKEN_BF16; type++) {
+            const plain_half_format *format = type == AFD_TOKEN_F16 ? &plain_f16 : &plain_bf16;
+            float value = plain_half_value(format, (uint16_t)bits);
+            if (isfinite(value)) {
+                assert_true(plain_widen((afd_token_type)type, (uint16_t)bits) == value);
+                assert_int_equal(plain_narrow((afd_token_type)type, value), bits);
+            }
+        }
+    }
+    for (uint32_t i = 0; i < 10000; i++) {
+        float value = ldexpf((float)(random_u64(&numbers) >> 32) - 2147483648.0F, (int)random_below(&numbers, 80) - 70);
+        assert_int_equal(plain_narrow(AFD_TOKEN_F16, value), plain_half_nearest(&plain_f16, value));
+        assert_int_equal(plain_narrow(AFD_TOKEN_BF16, value), plain_half_nearest(&plain_bf16, value));
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(the_two_plain_floats_agree),
         cmocka_unit_test(every_stage_is_told_of_with_its_micro_batch_and_layer),
         cmocka_unit_test(a_stage_about_several_names_none_of_them),
         cmocka_unit_test(counters_add_up),

@@ -581,7 +581,7 @@ static void what_a_transport_refuses_comes_through(void **state)
     world_free(world);
 }
 
-static void a_desc_is_waited_for_with_its_writer_progressed(void **state)
+static void writers_are_progressed_by_every_wait(void **state)
 {
     (void)state;
     layer_case c = world_case();
@@ -598,6 +598,19 @@ static void a_desc_is_waited_for_with_its_writer_progressed(void **state)
     assert_true(writers[0].progress_num >= 5 && writers[1].progress_num >= 5);
     /* The wait was a stage of its own, and dispatch found everything free. */
     assert_int_equal(world->sessions[0].stages.events[2].stage, AFD_STAGE_DISPATCH);
+    /* For results: before the first look, and before each poll. */
+    uint16_t tokens[32] = { 0 };
+    const int32_t expert_ids[2] = { 0, 1 };
+    joiner count = { .call_num = 100 };
+    afd_wait wait = AFD_WAIT_INIT(AFD_WAIT_SPIN);
+    wait.poll = answer_and_count;
+    wait.poll_arg = &count;
+    assert_int_equal(afd_attention_worker_dispatch(worker, 1, 0, tokens, 1, expert_ids, NULL, NULL), AFD_OK);
+    uint32_t progress_num = writers[1].progress_num;
+    wait.deadline_ns = 1;
+    assert_int_equal(afd_attention_worker_collect(worker, 1, NULL, tokens, &wait, NULL), AFD_DEADLINE);
+    assert_true(count.call_num > 100);
+    assert_int_equal(writers[1].progress_num - progress_num, count.call_num - 100 + 1);
     world_free(world);
 }
 
@@ -621,7 +634,7 @@ int main(void)
         cmocka_unit_test(what_the_experts_return_ends_the_step),
         cmocka_unit_test(a_reply_ends_the_rounds_of_all_that_were_taken),
         cmocka_unit_test(what_a_transport_refuses_comes_through),
-        cmocka_unit_test(a_desc_is_waited_for_with_its_writer_progressed),
+        cmocka_unit_test(writers_are_progressed_by_every_wait),
     };
     return cmocka_run_group_tests_name("worker trouble", tests, NULL, NULL);
 }

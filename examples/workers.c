@@ -30,7 +30,7 @@ static const int32_t table[EXPERTS][3] = { { 1, 0, 0 }, { 1, 0, 1 }, { 1, 0, 2 }
 static _Noreturn void fail(const char *what, const afd_error *error)
 {
     fprintf(stderr, "workers: %s: %s\n", what, error->message);
-    exit(1);
+    _Exit(1); /* the other thread may be anywhere */
 }
 
 /* A bf16 is the upper half of a float; the numbers in here are small and round. */

@@ -138,13 +138,14 @@ static afd_dispatch_args dispatch_of(const afd_attention_worker_options *options
     return dispatch;
 }
 
-static afd_status new_worker(const afd_attention_worker_options *options, afd_attention_worker **worker,
-                             afd_error *error)
+/* NULL without memory. */
+static afd_attention_worker *new_worker(const afd_attention_worker_options *options, afd_error *error)
 {
     afd_attention_worker *made = calloc(1, sizeof(*made));
     if (made == NULL) {
-        return afd__fail(error, AFD_ERR_NO_MEMORY, "worker", sizeof(*made), 0,
-                         "no memory for a worker object of %zu bytes", sizeof(*made));
+        (void)afd__fail(error, AFD_ERR_NO_MEMORY, "worker", sizeof(*made), 0,
+                        "no memory for a worker object of %zu bytes", sizeof(*made));
+        return NULL;
     }
     made->shape = options->shape;
     made->session = options->session;
@@ -158,8 +159,7 @@ static afd_status new_worker(const afd_attention_worker_options *options, afd_at
     made->sent_slot_bytes = afd_token_slot_bytes(sent_type(options), options->hidden);
     made->observer = (afd__observer){ options->observer, options->observer_arg };
     made->dispatch = dispatch_of(options);
-    *worker = made;
-    return AFD_OK;
+    return made;
 }
 
 static afd_status make_window(afd_attention_worker *worker, const char *name, afd_error *error)
@@ -181,7 +181,7 @@ static void carve(afd_attention_worker *worker)
 {
     /* Does not overflow: the window has as many flags, and more of them a token. */
     uint64_t id_num = (uint64_t)worker->shape.micro_batch_num * worker->shape.micro_batch_size * worker->top_k;
-    worker->writers = afd__memory_carve(&worker->memory, worker->ffn_num, sizeof(*worker->writers));
+    worker->writers = afd__memory_carve(&worker->memory, worker->ffn_num, sizeof(void *));
     worker->rounds = afd__memory_carve(&worker->memory, worker->shape.micro_batch_num, sizeof(*worker->rounds));
     worker->expert_ids = afd__memory_carve(&worker->memory, id_num, sizeof(*worker->expert_ids));
 }
@@ -205,14 +205,15 @@ static afd_status make_memory(afd_attention_worker *worker, afd_error *error)
 afd_status afd_attention_worker_create(const afd_attention_worker_options *options, afd_attention_worker **worker,
                                        afd_error *error)
 {
-    afd_attention_worker *made = NULL;
     afd_status status = check_options(options, error);
-    if (status == AFD_OK) {
-        status = new_worker(options, &made, error);
+    if (status != AFD_OK) {
+        return status;
     }
-    if (status == AFD_OK) {
-        status = make_window(made, options->window_name, error);
+    afd_attention_worker *made = new_worker(options, error);
+    if (made == NULL) {
+        return AFD_ERR_NO_MEMORY;
     }
+    status = make_window(made, options->window_name, error);
     if (status == AFD_OK) {
         status = make_memory(made, error);
     }

@@ -70,12 +70,14 @@ static afd_status check_options(const afd_ffn_worker_options *options, afd_error
 
 /* ---- making one ---- */
 
-static afd_status new_worker(const afd_ffn_worker_options *options, afd_ffn_worker **worker, afd_error *error)
+/* NULL without memory. */
+static afd_ffn_worker *new_worker(const afd_ffn_worker_options *options, afd_error *error)
 {
     afd_ffn_worker *made = calloc(1, sizeof(*made));
     if (made == NULL) {
-        return afd__fail(error, AFD_ERR_NO_MEMORY, "worker", sizeof(*made), 0,
-                         "no memory for a worker object of %zu bytes", sizeof(*made));
+        (void)afd__fail(error, AFD_ERR_NO_MEMORY, "worker", sizeof(*made), 0,
+                        "no memory for a worker object of %zu bytes", sizeof(*made));
+        return NULL;
     }
     made->shape = options->shape;
     made->hidden = options->hidden;
@@ -90,8 +92,7 @@ static afd_status new_worker(const afd_ffn_worker_options *options, afd_ffn_work
     made->batch.hidden = options->hidden;
     made->batch.type = options->type;
     made->out = (afd_ffn_batch_out)AFD_FFN_BATCH_OUT_INIT;
-    *worker = made;
-    return AFD_OK;
+    return made;
 }
 
 static uint64_t scheduler_bytes(const afd_ffn_worker *worker)
@@ -124,7 +125,7 @@ static void carve(afd_ffn_worker *worker)
     uint64_t row_num = sessions * shape->micro_batch_size * shape->selected_expert_num;
     bool is_int8 = worker->batch.type == AFD_TOKEN_INT8;
 
-    worker->writers = afd__memory_carve(memory, sessions, sizeof(*worker->writers));
+    worker->writers = afd__memory_carve(memory, sessions, sizeof(void *));
     worker->round_numbers = afd__memory_carve(memory, desc_num, sizeof(*worker->round_numbers));
     worker->rounds = afd__memory_carve(memory, sessions, sizeof(*worker->rounds));
     worker->scheduler_memory = afd__memory_carve(memory, scheduler_bytes(worker), 1);
@@ -170,14 +171,15 @@ static afd_status make_scheduler(afd_ffn_worker *worker, bool fair, afd_error *e
 
 afd_status afd_ffn_worker_create(const afd_ffn_worker_options *options, afd_ffn_worker **worker, afd_error *error)
 {
-    afd_ffn_worker *made = NULL;
     afd_status status = check_options(options, error);
-    if (status == AFD_OK) {
-        status = new_worker(options, &made, error);
+    if (status != AFD_OK) {
+        return status;
     }
-    if (status == AFD_OK) {
-        status = make_window(made, options->window_name, error);
+    afd_ffn_worker *made = new_worker(options, error);
+    if (made == NULL) {
+        return AFD_ERR_NO_MEMORY;
     }
+    status = make_window(made, options->window_name, error);
     if (status == AFD_OK) {
         status = make_memory(made, error);
     }

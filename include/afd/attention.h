@@ -90,7 +90,7 @@ typedef struct afd_dispatch_args {
     const uint8_t *active_mask;  /* u8[token_num], 1s first, then 0s, which are not sent; NULL: all are */
     afd_expert_table experts;
     const float *smooth_scales;  /* f32[layer_num][expert_num][hidden] or NULL: factors before quantising, only then */
-    bool only_ranks_with_tokens; /* publish only there: right with sync groups of one alone; else to every rank */
+    bool only_ranks_with_tokens; /* publish only there: right with sync groups of one, where S > 1; else everywhere */
     afd_writer *const *writers;  /* one for each FFN rank, into FFN windows of the context's M, BS, E */
     uint32_t writer_num;         /* >= 1; no writer twice */
     int32_t first_rank;          /* the rank of writers[0], >= 0 */

@@ -83,7 +83,8 @@ step "move the prefix; from here on only what was installed is used"
 mkdir -p "$(dirname "$moved")"
 mv "$prefix" "$moved"
 mkdir "$work/stranger"
-cp "$source_dir/examples/ffn_worker.c" "$source_dir/examples/ffn_worker.cpp" "$work/stranger/"
+cp "$source_dir/examples/ffn_worker.c" "$source_dir/examples/ffn_worker.cpp" "$source_dir/examples/workers.c" \
+    "$work/stranger/"
 cd "$work/stranger"
 PKG_CONFIG_PATH=$moved/lib/pkgconfig
 export PKG_CONFIG_PATH
@@ -93,6 +94,9 @@ step "C through pkg-config, with the shared library"
 # shellcheck disable=SC2046 # flags are meant to be split
 "$cc" -std=c11 -Wall -Wextra -Werror -o shared ffn_worker.c $(pkg-config --cflags --libs libafd) -lpthread
 LD_LIBRARY_PATH=$moved/lib "$expect" "$expected" ./shared
+# shellcheck disable=SC2046
+"$cc" -std=c11 -Wall -Wextra -Werror -o workers workers.c $(pkg-config --cflags --libs libafd) -lpthread
+LD_LIBRARY_PATH=$moved/lib "$expect" "$source_dir/examples/workers.expected" ./workers
 # It needs the soname, and nothing else of ours.
 readelf -d shared | grep -q "NEEDED.*\[$soname\]"
 

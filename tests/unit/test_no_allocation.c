@@ -32,6 +32,7 @@ int main(void)
 #include "cmocka_headers.h"
 #include "dispatch_world.h"
 #include "ffn_world.h"
+#include "worker_world.h"
 
 static uint64_t request_num; /* of memory, of any kind, since it was last set to 0 */
 
@@ -387,6 +388,50 @@ static void batching_and_replying_allocate_nothing(void **state)
     batch_world_free(world);
 }
 
+/* ---- workers ---- */
+
+/* A round of each session, there and back, and waits that run into their deadlines. */
+static bool run_workers(worker_world *world, uint16_t *output, afd_wait *wait)
+{
+    bool is_right = true;
+    for (uint32_t s = 0; s < 2; s++) {
+        world_dispatch_to(world, s, 0, 1, 2);
+    }
+    is_right &= afd_attention_worker_leave(world->sessions[0].worker, wait, NULL) == AFD_DEADLINE;
+    for (uint32_t rank = 0; rank < 2; rank++) {
+        is_right &= afd_ffn_worker_await(world->ranks[rank].worker, wait, NULL, NULL) == AFD_OK;
+        is_right &= afd_ffn_worker_await(world->ranks[rank].worker, wait, NULL, NULL) == AFD_DEADLINE;
+    }
+    for (uint32_t s = 0; s < 2; s++) {
+        is_right &= afd_attention_worker_collect(world->sessions[s].worker, 0, world->sessions[s].expert_scales[0],
+                                                 output, wait, NULL) == AFD_OK;
+    }
+    return is_right;
+}
+
+static void steps_and_rounds_of_workers_allocate_nothing(void **state)
+{
+    (void)state;
+    for (int i = 0; i < 2; i++) {
+        layer_case c = world_case();
+        c.sync_group_size = 2;
+        c.quantize = i == 1;
+        worker_world *world = world_new(&c);
+        uint16_t output[3 * 32];
+        afd_wait wait = AFD_WAIT_INIT(AFD_WAIT_SPIN);
+        wait.deadline_ns = 1;
+        world_connect(world);
+        const void *break_before = program_break();
+        request_num = 0;
+        bool is_right = run_workers(world, output, &wait);
+        uint64_t counted = request_num;
+        assert_true(is_right);
+        assert_int_equal(counted, 0);
+        assert_ptr_equal(program_break(), break_before);
+        world_free(world);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -396,6 +441,7 @@ int main(void)
         cmocka_unit_test(a_refused_call_allocates_nothing_either),
         cmocka_unit_test(a_dispatch_allocates_nothing),
         cmocka_unit_test(batching_and_replying_allocate_nothing),
+        cmocka_unit_test(steps_and_rounds_of_workers_allocate_nothing),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

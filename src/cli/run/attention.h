@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* An attention worker of `afd run`: sends its tokens through all layers, M micro-batches in flight, and checks what comes
- * back. */
+/* An attention worker of `afd run`: sends its tokens through all layers, M micro-batches in flight, and checks what
+ * comes back. */
 #ifndef AFD_CLI_RUN_ATTENTION_H
 #define AFD_CLI_RUN_ATTENTION_H
 

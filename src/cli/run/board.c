@@ -7,34 +7,36 @@
 #include <string.h>
 #include <sys/mman.h>
 
+enum { LINE_BYTES = 64 };
+
 /* Hands out parts of a mapping, or only adds them up where there is none yet. */
 typedef struct carver {
     char *base; /* NULL while measuring */
     size_t used;
 } carver;
 
-static void *carve(carver *carver, size_t num, size_t bytes)
+static void *carve(carver *from, size_t num, size_t bytes)
 {
-    size_t at = (carver->used + 63) / 64 * 64;
-    carver->used = at + num * bytes;
-    return carver->base == NULL ? NULL : carver->base + at;
+    size_t at = (from->used + LINE_BYTES - 1) / LINE_BYTES * LINE_BYTES;
+    from->used = at + num * bytes;
+    return from->base == NULL ? NULL : from->base + at;
 }
 
 /* The options bound every count, so none of these sizes comes near an overflow. */
-static void lay_out(run_board *board, carver *carver, const afd_shape *shape, uint32_t top_k)
+static void lay_out(run_board *board, carver *from, const afd_shape *shape, uint32_t top_k)
 {
     size_t sheet_num = (size_t)shape->session_num * shape->micro_batch_num;
     size_t token_num = shape->micro_batch_size;
-    board->stop = carve(carver, 1, sizeof(int32_t));
-    board->ffn_stop = carve(carver, 1, sizeof(int32_t));
-    board->go = carve(carver, 1, sizeof(atomic_int));
-    board->seats = carve(carver, board->member_num, sizeof(run_seat));
-    board->sheets = carve(carver, sheet_num, sizeof(run_sheet));
+    board->stop = carve(from, 1, sizeof(int32_t));
+    board->ffn_stop = carve(from, 1, sizeof(int32_t));
+    board->go = carve(from, 1, sizeof(atomic_int));
+    board->seats = carve(from, board->member_num, sizeof(run_seat));
+    board->sheets = carve(from, sheet_num, sizeof(run_sheet));
     for (size_t i = 0; i < sheet_num; i++) {
         run_sheet sheet = {
-            .experts = carve(carver, token_num * top_k, sizeof(int32_t)),
-            .token_marks = carve(carver, token_num, sizeof(uint64_t)),
-            .row_marks = carve(carver, token_num * shape->selected_expert_num, sizeof(uint64_t)),
+            .experts = carve(from, token_num * top_k, sizeof(int32_t)),
+            .token_marks = carve(from, token_num, sizeof(uint64_t)),
+            .row_marks = carve(from, token_num * shape->selected_expert_num, sizeof(uint64_t)),
         };
         if (board->sheets != NULL) {
             board->sheets[i] = sheet;
@@ -51,8 +53,8 @@ bool run_board_create(run_board *board, uint32_t ffn_num, const afd_shape *shape
     if (mapping == MAP_FAILED) {
         return run_fail(failure, "cannot map %zu bytes for what the workers share: %s", measure.used, strerror(errno));
     }
-    carver carver = { .base = mapping };
-    lay_out(board, &carver, shape, top_k);
+    carver from = { .base = mapping };
+    lay_out(board, &from, shape, top_k);
     board->mapping = mapping;
     board->mapping_bytes = measure.used;
     return true;

@@ -51,7 +51,8 @@ static void begin_step(run_flight *flight, uint64_t step)
     uint32_t hidden = flight->job->options.model->hidden;
     flight->token_num = choose_token_num(flight, step);
     for (uint32_t token = 0; token < flight->token_num; token++) {
-        run_random random = run_random_of(flight->job->options.seed + step, flight->session, flight->micro_batch, token);
+        run_random random =
+            run_random_of(flight->job->options.seed + step, flight->session, flight->micro_batch, token);
         run_hidden_begin(run_random_next(&random), hidden, &flight->states[(size_t)token * hidden]);
     }
 }

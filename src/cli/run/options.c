@@ -13,9 +13,10 @@ static const char help_text[] =
     "usage: afd run [OPTION]...\n"
     "\n"
     "Runs the decode of a mixture-of-experts model with attention and experts apart, on this host: attention workers\n"
-    "dispatch their tokens to FFN workers, which schedule, batch, compute the experts and reply; the attention workers\n"
-    "combine and go on to the next layer. Experts are computed for real, attention is a stand-in. Every expert id and\n"
-    "every row is held against what was sent, and the numbers against a reference. Ends with where the time went.\n"
+    "dispatch their tokens to FFN workers, which schedule, batch, compute the experts and reply; the attention\n"
+    "workers combine and go on to the next layer. Experts are computed for real, attention is a stand-in. Every\n"
+    "expert id and every row is held against what was sent, and the numbers against a reference. Ends with where\n"
+    "the time went.\n"
     "\n"
     "  --model NAME         the shape: hidden size, experts, top-k, layers (default deepseek-v2-lite; --list-models)\n"
     "  --attention N        attention workers, a session each (default 2)\n"
@@ -156,7 +157,8 @@ static bool parse_weights(const char *text, uint64_t *bytes)
             return true;
         }
     }
-    (void)afd_cli_usage("run", "--weights is '%s', must be a number with KiB, MiB, GiB or TiB, as 512MiB, or full", text);
+    (void)afd_cli_usage("run", "--weights is '%s', must be a number with KiB, MiB, GiB or TiB, as 512MiB, or full",
+                        text);
     return false;
 }
 

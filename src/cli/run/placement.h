@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Which expert is at which FFN worker. Routed experts are dealt out in blocks, the same at every layer; every FFN worker
- * has a copy of each shared expert, so that sessions spread over them.
+ * Which expert is at which FFN worker. Routed experts are dealt out in blocks, the same at every layer; every FFN
+ * worker has a copy of each shared expert, so that sessions spread over them.
  */
 #ifndef AFD_CLI_RUN_PLACEMENT_H
 #define AFD_CLI_RUN_PLACEMENT_H

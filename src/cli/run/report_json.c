@@ -30,7 +30,8 @@ static json_t *stage(const run_stage_row *row)
     json_t *object = json_object();
     afd_cli_json_set(object, "times", afd_cli_json_u64(row->num));
     afd_cli_json_set(object, "cpu_ns", afd_cli_json_u64(row->cpu_ns));
-    afd_cli_json_set(object, "waiting_ns", afd_cli_json_u64(row->wall_ns > row->cpu_ns ? row->wall_ns - row->cpu_ns : 0));
+    afd_cli_json_set(object, "waiting_ns",
+                     afd_cli_json_u64(row->wall_ns > row->cpu_ns ? row->wall_ns - row->cpu_ns : 0));
     afd_cli_json_set(object, "p50_ns", afd_cli_json_u64(run_histogram_percentile(&row->wall, 50.0)));
     afd_cli_json_set(object, "p99_ns", afd_cli_json_u64(run_histogram_percentile(&row->wall, 99.0)));
     return object;

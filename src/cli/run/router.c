@@ -77,26 +77,6 @@ static void choose(const run_router *router, uint32_t layer, const float *hidden
     }
 }
 
-void run_router_route(const run_router *router, uint32_t layer, uint64_t token_seed, int32_t *ids)
-{
-    const run_model *model = router->model;
-    run_random random = run_random_of(token_seed, layer, 0, 0);
-    float hidden[RUN_ROUTER_WIDTH];
-    best_list best = { 0 };
-    for (int i = 0; i < RUN_ROUTER_WIDTH; i++) {
-        hidden[i] = run_random_unit(&random);
-    }
-    choose(router, layer, hidden, &best);
-
-    int32_t first_id = (int32_t)(layer * run_model_expert_num(model));
-    for (uint32_t k = 0; k < model->top_k; k++) {
-        ids[k] = first_id + best.experts[k];
-    }
-    for (uint32_t k = 0; k < model->shared_expert_num; k++) {
-        ids[model->top_k + k] = first_id + (int32_t)(model->routed_expert_num + k);
-    }
-}
-
 void run_router_choose(const run_router *router, uint32_t layer, const float features[RUN_ROUTER_WIDTH],
                        int32_t *experts, float *weights)
 {

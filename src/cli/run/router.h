@@ -26,12 +26,6 @@ void run_router_create(run_router *router, const run_model *model, uint32_t laye
 void run_router_destroy(run_router *router);
 
 /*
- * The slots of one token at one layer, ids[top_k + shared], as they go over the wire: layer * experts + expert, because
- * one FFN worker serves all layers. `token_seed` stands for the token's hidden state.
- */
-void run_router_route(const run_router *router, uint32_t layer, uint64_t token_seed, int32_t *ids);
-
-/*
  * The routed experts of one token, experts[top_k] in [0, routed), best first, and their weights: the softmax of the
  * chosen logits. Of equal logits the lower expert goes first. `features` are run_hidden_features() of its input; the
  * same features give the same bits.

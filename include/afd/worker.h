@@ -86,7 +86,7 @@ typedef struct afd_experts_call {
 
 /*
  * The experts of one worker: fills results in. Anything but AFD_OK ends the step with that status, and what the step
- * took stays without an answer.
+ * took stays without an answer. Calls nothing of the worker that it works for.
  */
 typedef afd_status afd_experts(void *arg, const afd_experts_call *call);
 

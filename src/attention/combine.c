@@ -105,7 +105,7 @@ static afd_status fail_range(const char *field, uint64_t value, uint64_t least, 
 
 static afd_status check_given(const afd_schedule_context *context, const afd_combine_args *args, afd_error *error)
 {
-    afd_status status = afd__attention_check_context(context, error);
+    afd_status status = afd__context_check(context, error);
     if (status != AFD_OK) {
         return status;
     }

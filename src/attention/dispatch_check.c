@@ -323,7 +323,7 @@ static void fill_in(afd__dispatch_plan *plan, const afd_schedule_context *contex
 
 static afd_status check_given(const afd_schedule_context *context, const afd_dispatch_args *args, afd_error *error)
 {
-    afd_status status = check_address("context", context, _Alignof(afd_schedule_context), error);
+    afd_status status = afd__context_check(context, error);
     if (status == AFD_OK) {
         status = check_address("args", args, _Alignof(afd_dispatch_args), error);
     }

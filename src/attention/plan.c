@@ -7,19 +7,6 @@
 #include "base/error.h"
 #include "context/shape.h"
 
-afd_status afd__attention_check_context(const afd_schedule_context *context, afd_error *error)
-{
-    if (context == NULL) {
-        return afd__fail(error, AFD_ERR_INVALID, "context", 0, 0, "context is null");
-    }
-    if ((uintptr_t)context % alignof(afd_schedule_context) != 0) {
-        return afd__fail(error, AFD_ERR_INVALID, "context", (uint64_t)(uintptr_t)context,
-                         alignof(afd_schedule_context), "context is %p, must be %zu-byte aligned",
-                         (const void *)context, alignof(afd_schedule_context));
-    }
-    return AFD_OK;
-}
-
 static afd_status check_mode(int32_t mode, afd_error *error)
 {
     if (mode == AFD_SCHEDULE_MODE_ATTENTION) {
@@ -103,7 +90,7 @@ afd_status afd__attention_plan_flags(afd__attention_plan *plan, const afd_shape 
 afd_status afd__attention_plan_make(afd__attention_plan *plan, const afd_schedule_context *context,
                                     uint32_t micro_batch, afd_error *error)
 {
-    afd_status status = afd__attention_check_context(context, error);
+    afd_status status = afd__context_check(context, error);
     if (status != AFD_OK) {
         return status;
     }

@@ -26,8 +26,6 @@ afd_status afd__attention_plan_make(afd__attention_plan *plan, const afd_schedul
 
 /* What the checks of every attention operator share. */
 
-afd_status afd__attention_check_context(const afd_schedule_context *context, afd_error *error);
-
 /* M, BS and E, as they were read from the context; S is no dimension of an attention window. */
 afd_status afd__attention_check_counts(const afd_shape *shape, afd_error *error);
 

@@ -2,6 +2,7 @@
 #include "context/shape.h"
 
 #include <inttypes.h>
+#include <stdalign.h>
 
 #include "base/checked.h"
 #include "base/error.h"
@@ -10,6 +11,19 @@ const char *const afd__shape_fields[4] = { "shape.session_num", "shape.micro_bat
                                            "shape.selected_expert_num" };
 const char *const afd__context_fields[4] = { "common.session_num", "common.micro_batch_num",
                                              "common.micro_batch_size", "common.selected_expert_num" };
+
+afd_status afd__context_check(const afd_schedule_context *context, afd_error *error)
+{
+    if (context == NULL) {
+        return afd__fail(error, AFD_ERR_INVALID, "context", 0, 0, "context is null");
+    }
+    if ((uintptr_t)context % alignof(afd_schedule_context) != 0) {
+        return afd__fail(error, AFD_ERR_INVALID, "context", (uint64_t)(uintptr_t)context,
+                         alignof(afd_schedule_context), "context is %p, must be %zu-byte aligned",
+                         (const void *)context, alignof(afd_schedule_context));
+    }
+    return AFD_OK;
+}
 
 afd_status afd__shape_check_counts(const afd_shape *shape, const char *const field_names[4], afd_error *error)
 {

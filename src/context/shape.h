@@ -8,6 +8,9 @@
 
 #include "afd/context.h"
 
+/* The context is there, and aligned as its type is. */
+afd_status afd__context_check(const afd_schedule_context *context, afd_error *error);
+
 /* The first of S, M, BS, E that is 0 fails, under its name in `field_names`; AFD_OK if none is. */
 afd_status afd__shape_check_counts(const afd_shape *shape, const char *const field_names[4], afd_error *error);
 

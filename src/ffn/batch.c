@@ -3,12 +3,6 @@
 
 #include "ffn/late.h"
 
-static bool nobody_is_there(const afd__batch *batch)
-{
-    const afd_ffn_scheduler *scheduler = batch->window.scheduler;
-    return scheduler != NULL && scheduler->live_num == 0 && scheduler->joining_num == 0;
-}
-
 /* Waits until everybody's desc of polling_index was copied. AFD_NOBODY_LIVE after poll had one chance to change it. */
 static afd_status wait_and_copy(afd__batch *batch, afd__waiter *waiter, afd_error *error)
 {
@@ -18,9 +12,9 @@ static afd_status wait_and_copy(afd__batch *batch, afd__waiter *waiter, afd_erro
         if (status != AFD_NOT_YET) {
             return status;
         }
-        bool nobody_was_there = nobody_is_there(batch);
+        bool nobody_was_there = afd__ffn_plan_is_deserted(&batch->window);
         status = afd__waiter_idle(waiter);
-        if (status == AFD_OK && nobody_was_there && nobody_is_there(batch)) {
+        if (status == AFD_OK && nobody_was_there && afd__ffn_plan_is_deserted(&batch->window)) {
             status = AFD_NOBODY_LIVE;
         }
         if (status != AFD_OK) {
@@ -40,13 +34,6 @@ static afd_status schedule(afd__batch *batch, afd_wait *wait, afd_error *error)
         afd__ffn_report_late(&batch->window, waiter.began_ns, waiter.wait);
     }
     return status;
-}
-
-/* The context's only field that batching owns, and only with need_schedule. */
-static void advance_polling_index(const afd__batch *batch, afd_schedule_context *context)
-{
-    uint32_t next = batch->window.polling_index + 1;
-    context->ffn.polling_index = next < batch->window.micro_batch_num ? next : 0;
 }
 
 /* A call that ends without a batch, and without an error, has one of nothing. */
@@ -79,7 +66,7 @@ afd_status afd_ffn_batch(afd_schedule_context *context, const afd_ffn_batch_args
     /* Nothing can fail any more. The descs go back first: the token data stays ours until the rounds are over (H6). */
     if (batch.need_schedule) {
         afd__batch_give_back(&batch);
-        advance_polling_index(&batch, context);
+        context->ffn.polling_index = afd__ffn_plan_next_polling_index(&batch.window);
     }
     afd__batch_write_members(&batch, out);
     afd__batch_write_groups(&batch, out);

@@ -78,10 +78,9 @@ static afd_status fail_size(afd_error *error, const char *field, const char *ini
 static afd_status check_given(const afd_schedule_context *context, const afd_ffn_batch_args *args,
                               const afd_ffn_batch_out *out, afd_error *error)
 {
-    if (context == NULL || (uintptr_t)context % alignof(afd_schedule_context) != 0) {
-        return afd__fail(error, AFD_ERR_INVALID, "context", (uint64_t)(uintptr_t)context,
-                         alignof(afd_schedule_context), "context is %p, must be %zu-byte aligned and not null",
-                         (const void *)context, alignof(afd_schedule_context));
+    afd_status status = afd__context_check(context, error);
+    if (status != AFD_OK) {
+        return status;
     }
     if (args == NULL) {
         return afd__fail(error, AFD_ERR_INVALID, "args", 0, 0, "args is null");

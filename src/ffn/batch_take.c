@@ -45,17 +45,6 @@ afd_status afd__batch_copy_area(afd__batch *batch, afd_error *error)
 
 /* ---- from the window ---- */
 
-/* The first session in [from, S) that is awaited and not ready; S if there is none. */
-static uint32_t first_not_ready(const afd__ffn_plan *window, uint32_t from)
-{
-    uint32_t s = from;
-    while (s < window->session_num &&
-           (!afd__ffn_plan_awaits(window, s) || afd__ffn_plan_is_ready(window, s, window->polling_index))) {
-        s++;
-    }
-    return s;
-}
-
 static afd_status fail_too_many(const afd__batch *batch, afd_error *error)
 {
     uint64_t least_num = (uint64_t)batch->session_max + 1;
@@ -121,7 +110,7 @@ afd_status afd__batch_copy_window(afd__batch *batch, uint32_t *first_unseen, afd
     const afd__ffn_plan *window = &batch->window;
     /* Looks only at whom it has not seen ready yet: a session only ever leaves the awaited ones while a call waits.
      * When the last one is there, find_members() looks at everybody once more. */
-    *first_unseen = first_not_ready(window, *first_unseen);
+    *first_unseen = afd__ffn_plan_next_missing(window, *first_unseen, window->session_num, window->polling_index);
     if (*first_unseen < window->session_num) {
         return AFD_NOT_YET;
     }

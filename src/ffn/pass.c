@@ -31,16 +31,6 @@ static void find_sessions(const afd__ffn_plan *plan, afd__ffn_pass *pass, uint32
     }
 }
 
-/* The first awaited session in [from, end) whose micro_batch is not ready; `end` if there is none. */
-static uint32_t first_not_ready(const afd__ffn_plan *plan, uint32_t from, uint32_t end, uint32_t micro_batch)
-{
-    uint32_t s = from;
-    while (s < end && (!afd__ffn_plan_awaits(plan, s) || afd__ffn_plan_is_ready(plan, s, micro_batch))) {
-        s++;
-    }
-    return s;
-}
-
 /* Whether anybody in [from, end) has micro_batch ready, awaited or joining. */
 static bool anybody_ready(const afd__ffn_plan *plan, uint32_t from, uint32_t end, uint32_t micro_batch)
 {
@@ -57,9 +47,9 @@ static bool anybody_ready(const afd__ffn_plan *plan, uint32_t from, uint32_t end
 static bool all_are_ready(const afd__ffn_plan *plan, afd__ffn_pass *pass)
 {
     uint32_t from = pass->first_missing;
-    uint32_t missing = first_not_ready(plan, from, plan->session_num, plan->polling_index);
+    uint32_t missing = afd__ffn_plan_next_missing(plan, from, plan->session_num, plan->polling_index);
     if (missing == plan->session_num && from > 0) {
-        missing = first_not_ready(plan, 0, plan->session_num, plan->polling_index);
+        missing = afd__ffn_plan_next_missing(plan, 0, plan->session_num, plan->polling_index);
     }
     pass->first_missing = missing < plan->session_num ? missing : 0;
     return missing == plan->session_num && anybody_ready(plan, 0, plan->session_num, plan->polling_index);
@@ -108,7 +98,7 @@ static void pass_group(const afd__ffn_plan *plan, afd__ffn_pass *pass, uint32_t 
     uint32_t m = fair ? plan->scheduler->sessions[first].cursor : 0;
     for (uint32_t looked_at = 0; looked_at < plan->micro_batch_num; looked_at++) {
         uint32_t next = m + 1 < plan->micro_batch_num ? m + 1 : 0;
-        if (first_not_ready(plan, first, end, m) == end && anybody_ready(plan, first, end, m)) {
+        if (afd__ffn_plan_next_missing(plan, first, end, m) == end && anybody_ready(plan, first, end, m)) {
             find_sessions(plan, pass, first, plan->group_size, m);
             if (fair) {
                 plan->scheduler->sessions[first].cursor = next;

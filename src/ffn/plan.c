@@ -111,13 +111,9 @@ static afd_status check_polling_index(uint64_t polling_index, uint32_t micro_bat
 
 static afd_status check_given(const afd_schedule_context *context, const afd_ffn_schedule_args *args, afd_error *error)
 {
-    if (context == NULL) {
-        return afd__fail(error, AFD_ERR_INVALID, "context", 0, 0, "context is null");
-    }
-    if ((uintptr_t)context % alignof(afd_schedule_context) != 0) {
-        return afd__fail(error, AFD_ERR_INVALID, "context", (uint64_t)(uintptr_t)context,
-                         alignof(afd_schedule_context), "context is %p, must be %zu-byte aligned",
-                         (const void *)context, alignof(afd_schedule_context));
+    afd_status status = afd__context_check(context, error);
+    if (status != AFD_OK) {
+        return status;
     }
     if (args == NULL) {
         return afd__fail(error, AFD_ERR_INVALID, "args", 0, 0, "args is null");

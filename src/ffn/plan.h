@@ -84,4 +84,28 @@ static inline bool afd__ffn_plan_awaits(const afd__ffn_plan *plan, uint32_t sess
     return afd__ffn_plan_state(plan, session) == AFD_SESSION_LIVE;
 }
 
+/* Nobody is live or joining, so that only poll can bring anything. */
+static inline bool afd__ffn_plan_is_deserted(const afd__ffn_plan *plan)
+{
+    return plan->scheduler != NULL && plan->scheduler->live_num == 0 && plan->scheduler->joining_num == 0;
+}
+
+/* The first awaited session in [from, end) whose micro_batch is not ready; `end` if there is none. */
+static inline uint32_t afd__ffn_plan_next_missing(const afd__ffn_plan *plan, uint32_t from, uint32_t end,
+                                                  uint32_t micro_batch)
+{
+    uint32_t s = from;
+    while (s < end && (!afd__ffn_plan_awaits(plan, s) || afd__ffn_plan_is_ready(plan, s, micro_batch))) {
+        s++;
+    }
+    return s;
+}
+
+/* The polling index after an all-sync take. */
+static inline uint32_t afd__ffn_plan_next_polling_index(const afd__ffn_plan *plan)
+{
+    uint32_t next = plan->polling_index + 1;
+    return next < plan->micro_batch_num ? next : 0;
+}
+
 #endif

@@ -7,11 +7,6 @@
 #include "ffn/pass.h"
 #include "ffn/plan.h"
 
-static bool nobody_is_there(const afd__ffn_plan *plan)
-{
-    return plan->scheduler != NULL && plan->scheduler->live_num == 0 && plan->scheduler->joining_num == 0;
-}
-
 /* Writes down what was taken, in the context and for the caller. */
 static void conclude(const afd__ffn_plan *plan, const afd__ffn_pass *pass, afd_schedule_context *context,
                      uint32_t *taken_num)
@@ -21,8 +16,7 @@ static void conclude(const afd__ffn_plan *plan, const afd__ffn_pass *pass, afd_s
         *taken_num = pass->taken.taken_num;
     }
     if (pass->taken.taken_num > 0 && plan->group_size == plan->session_num) {
-        uint32_t next = plan->polling_index + 1;
-        context->ffn.polling_index = next < plan->micro_batch_num ? next : 0;
+        context->ffn.polling_index = afd__ffn_plan_next_polling_index(plan);
     }
 }
 
@@ -32,9 +26,9 @@ static afd_status wait_and_take(const afd__ffn_plan *plan, afd__waiter *waiter, 
         if (afd__ffn_pass_make(plan, pass)) {
             return AFD_OK;
         }
-        bool nobody_was_there = nobody_is_there(plan);
+        bool nobody_was_there = afd__ffn_plan_is_deserted(plan);
         afd_status status = afd__waiter_idle(waiter);
-        if (status == AFD_OK && nobody_was_there && nobody_is_there(plan)) {
+        if (status == AFD_OK && nobody_was_there && afd__ffn_plan_is_deserted(plan)) {
             status = AFD_NOBODY_LIVE;
         }
         if (status != AFD_OK) {
@@ -91,7 +85,7 @@ afd_status afd_ffn_schedule_poll(afd_schedule_context *context, const afd_ffn_sc
     if (afd__stop_requested(plan.run_flag, NULL)) {
         status = AFD_STOPPED;
     } else if (!afd__ffn_pass_make(&plan, &pass)) {
-        status = nobody_is_there(&plan) ? AFD_NOBODY_LIVE : AFD_NOT_YET;
+        status = afd__ffn_plan_is_deserted(&plan) ? AFD_NOBODY_LIVE : AFD_NOT_YET;
     }
     if (status != AFD_NOT_YET) {
         afd__ffn_early_discard(&plan);

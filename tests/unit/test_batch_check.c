@@ -150,7 +150,7 @@ static void other_layer_desc(call *c)
 
 #define BAD(provoke_, field_, value_, bound_) { provoke_, field_, value_, bound_, AFD_ERR_INVALID }
 #define BEFORE_THE_SOURCE                                                                                             \
-    BAD(no_context, "context", 0, 8), BAD(no_args, "args", 0, 0),                                                     \
+    BAD(no_context, "context", 0, 0), BAD(no_args, "args", 0, 0),                                                     \
         BAD(args_size, "args.size", sizeof(afd_ffn_batch_args) - 1, sizeof(afd_ffn_batch_args)),                       \
         BAD(no_out, "out", 0, 0),                                                                                     \
         BAD(out_size, "out.size", sizeof(afd_ffn_batch_out) + 1, sizeof(afd_ffn_batch_out)),                           \

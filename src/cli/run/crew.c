@@ -225,6 +225,24 @@ static run_end await_phase(run_crew *crew, uint32_t first, uint32_t end, run_pha
     return RUN_END_ALL_RIGHT;
 }
 
+/* What came out for the experts is as much as was sent: nothing twice, whatever each row by itself looked like. Called
+ * when everybody is done, so that the seats are whole. */
+static void compare_counts(const run_crew *crew)
+{
+    const run_job *job = crew->job;
+    uint64_t sent_num = 0;
+    uint64_t out_num = 0;
+    for (uint32_t i = 0; i < run_job_member_num(job); i++) {
+        const run_seat *seat = &job->board.seats[i];
+        sent_num += i < job->options.ffn_num ? 0 : seat->counters.row_num;
+        out_num += i < job->options.ffn_num ? seat->id_num : 0;
+    }
+    if (sent_num != out_num) {
+        run_seat_mismatch(&job->board.seats[0], "%" PRIu64 " slots were sent, and %" PRIu64 " came out", sent_num,
+                          out_num);
+    }
+}
+
 run_end run_crew_lead(run_crew *crew)
 {
     uint32_t ffn_num = crew->job->options.ffn_num;
@@ -243,6 +261,9 @@ run_end run_crew_lead(run_crew *crew)
     }
     if (end == RUN_END_ALL_RIGHT) {
         end = await_phase(crew, 0, member_num, RUN_PHASE_DONE, &bar);
+    }
+    if (end == RUN_END_ALL_RIGHT) {
+        compare_counts(crew);
     }
     run_progress_bar_end(&bar);
     return end == RUN_END_ALL_RIGHT ? look(crew) : end;

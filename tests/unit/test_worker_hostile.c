@@ -5,23 +5,6 @@
 #include "cmocka_headers.h"
 #include "worker_world.h"
 
-static afd_wait expired_wait(afd_late *late, uint32_t late_capacity)
-{
-    afd_wait wait = AFD_WAIT_INIT(AFD_WAIT_YIELD);
-    wait.deadline_ns = 1;
-    wait.late = late;
-    wait.late_capacity = late_capacity;
-    return wait;
-}
-
-static void expect_error(const afd_error *error, const char *field, uint64_t value, uint64_t bound)
-{
-    assert_string_equal(error->field, field);
-    assert_int_equal(error->value, value);
-    assert_int_equal(error->bound, bound);
-    assert_int_not_equal(error->message[0], 0);
-}
-
 /* Session 1 publishes a micro-batch with an id that no expert has, past its worker. */
 static void publish_wild(worker_world *world, uint32_t rank, int32_t expert_id)
 {
@@ -110,14 +93,14 @@ static void what_the_experts_return_ends_the_step(void **state)
         c.ffn_num = 1;
         worker_world *world = world_new(&c);
         afd_late late[9];
-        afd_wait wait = expired_wait(late, 9);
+        afd_wait wait = world_expired_wait(late, 9);
         afd_worker_counters counters;
         afd_error error;
         world_connect(world);
         world_dispatch_to(world, 0, 0, 0, 0);
         world->ranks[0].answer = answers[i];
         assert_int_equal(afd_ffn_worker_await(world->ranks[0].worker, NULL, NULL, &error), answers[i]);
-        expect_error(&error, "experts", (uint64_t)(int64_t)answers[i], AFD_OK);
+        world_expect_error(&error, "experts", (uint64_t)(int64_t)answers[i], AFD_OK);
         assert_int_equal(afd_ffn_worker_step(world->ranks[0].worker, NULL, &error), AFD_NOT_YET);
         afd_ffn_worker_count(world->ranks[0].worker, &counters);
         assert_int_equal(counters.step_num, 0);

@@ -8,23 +8,6 @@
 #include "fake_writer.h"
 #include "worker_world.h"
 
-static afd_wait expired_wait(afd_late *late, uint32_t late_capacity)
-{
-    afd_wait wait = AFD_WAIT_INIT(AFD_WAIT_YIELD);
-    wait.deadline_ns = 1;
-    wait.late = late;
-    wait.late_capacity = late_capacity;
-    return wait;
-}
-
-static void expect_error(const afd_error *error, const char *field, uint64_t value, uint64_t bound)
-{
-    assert_string_equal(error->field, field);
-    assert_int_equal(error->value, value);
-    assert_int_equal(error->bound, bound);
-    assert_int_not_equal(error->message[0], 0);
-}
-
 /* ---- who takes part ---- */
 
 static void a_session_that_cannot_be_accepted_leaves_its_writer_to_the_caller(void **state)
@@ -39,46 +22,46 @@ static void a_session_that_cannot_be_accepted_leaves_its_writer_to_the_caller(vo
     fake_writer other = fake_writer_of(AFD_WINDOW_FFN, &shape);
 
     assert_int_equal(afd_ffn_worker_accept(worker, 2, &good.base, &error), AFD_ERR_INVALID);
-    expect_error(&error, "session", 2, 1);
+    world_expect_error(&error, "session", 2, 1);
     assert_int_equal(afd_ffn_worker_accept(worker, 0, NULL, &error), AFD_ERR_INVALID);
-    expect_error(&error, "writer", 0, 0);
+    world_expect_error(&error, "writer", 0, 0);
     assert_int_equal(afd_ffn_worker_accept(worker, 0, &other.base, &error), AFD_ERR_INVALID);
-    expect_error(&error, "writer.kind", AFD_WINDOW_FFN, AFD_WINDOW_ATTENTION);
+    world_expect_error(&error, "writer.kind", AFD_WINDOW_FFN, AFD_WINDOW_ATTENTION);
     shape.session_num++;
     other = fake_writer_of(AFD_WINDOW_ATTENTION, &shape);
     assert_int_equal(afd_ffn_worker_accept(worker, 0, &other.base, &error), AFD_ERR_INVALID);
-    expect_error(&error, "writer.shape.session_num", 3, 2);
+    world_expect_error(&error, "writer.shape.session_num", 3, 2);
     shape = world->c.shape;
     shape.micro_batch_num = 9;
     other = fake_writer_of(AFD_WINDOW_ATTENTION, &shape);
     assert_int_equal(afd_ffn_worker_accept(worker, 0, &other.base, &error), AFD_ERR_INVALID);
-    expect_error(&error, "writer.shape.micro_batch_num", 9, 2);
+    world_expect_error(&error, "writer.shape.micro_batch_num", 9, 2);
     shape = world->c.shape;
     shape.micro_batch_size = 9;
     other = fake_writer_of(AFD_WINDOW_ATTENTION, &shape);
     assert_int_equal(afd_ffn_worker_accept(worker, 0, &other.base, &error), AFD_ERR_INVALID);
-    expect_error(&error, "writer.shape.micro_batch_size", 9, 3);
+    world_expect_error(&error, "writer.shape.micro_batch_size", 9, 3);
     shape = world->c.shape;
     shape.selected_expert_num = 9;
     other = fake_writer_of(AFD_WINDOW_ATTENTION, &shape);
     assert_int_equal(afd_ffn_worker_accept(worker, 0, &other.base, &error), AFD_ERR_INVALID);
-    expect_error(&error, "writer.shape.selected_expert_num", 9, 3);
+    world_expect_error(&error, "writer.shape.selected_expert_num", 9, 3);
     other = fake_writer_of(AFD_WINDOW_ATTENTION, &world->c.shape);
     other.base.slot_bytes = 62;
     assert_int_equal(afd_ffn_worker_accept(worker, 0, &other.base, &error), AFD_ERR_INVALID);
-    expect_error(&error, "writer.slot_bytes", 62, 64);
+    world_expect_error(&error, "writer.slot_bytes", 62, 64);
     assert_int_equal(afd_ffn_worker_step(worker, NULL, NULL), AFD_NOBODY_LIVE);
     assert_int_equal(other.close_num, 0);
 
     assert_int_equal(afd_ffn_worker_accept(worker, 0, &good.base, &error), AFD_OK);
     other = fake_writer_of(AFD_WINDOW_ATTENTION, &world->c.shape);
     assert_int_equal(afd_ffn_worker_accept(worker, 0, &other.base, &error), AFD_ERR_INVALID);
-    expect_error(&error, "session", 0, 0);
+    world_expect_error(&error, "session", 0, 0);
     assert_int_equal(other.close_num, 0);
     assert_int_equal(afd_ffn_worker_step(worker, NULL, NULL), AFD_NOT_YET);
     assert_int_equal(good.progress_num, 1);
     assert_int_equal(afd_ffn_worker_drop(worker, 2, &error), AFD_ERR_INVALID);
-    expect_error(&error, "session", 2, 1);
+    world_expect_error(&error, "session", 2, 1);
     assert_int_equal(afd_ffn_worker_drop(worker, 0, &error), AFD_OK);
     assert_int_equal(good.close_num, 1);
     assert_int_equal(afd_ffn_worker_drop(worker, 0, &error), AFD_OK);
@@ -97,18 +80,18 @@ static void an_ffn_worker_that_cannot_be_connected_leaves_its_writer_to_the_call
     fake_writer other = fake_writer_of(AFD_WINDOW_ATTENTION, &world->c.shape);
 
     assert_int_equal(afd_attention_worker_connect(worker, 2, &good.base, &error), AFD_ERR_INVALID);
-    expect_error(&error, "rank", 2, 1);
+    world_expect_error(&error, "rank", 2, 1);
     assert_int_equal(afd_attention_worker_connect(worker, 0, NULL, &error), AFD_ERR_INVALID);
-    expect_error(&error, "writer", 0, 0);
+    world_expect_error(&error, "writer", 0, 0);
     assert_int_equal(afd_attention_worker_connect(worker, 0, &other.base, &error), AFD_ERR_INVALID);
-    expect_error(&error, "writer.kind", AFD_WINDOW_ATTENTION, AFD_WINDOW_FFN);
+    world_expect_error(&error, "writer.kind", AFD_WINDOW_ATTENTION, AFD_WINDOW_FFN);
     other = good;
     other.base.slot_bytes = 60;
     assert_int_equal(afd_attention_worker_connect(worker, 0, &other.base, &error), AFD_ERR_INVALID);
-    expect_error(&error, "writer.slot_bytes", 60, 64);
+    world_expect_error(&error, "writer.slot_bytes", 60, 64);
     assert_int_equal(afd_attention_worker_connect(worker, 0, &good.base, &error), AFD_OK);
     assert_int_equal(afd_attention_worker_connect(worker, 0, &good.base, &error), AFD_ERR_INVALID);
-    expect_error(&error, "rank", 0, 0);
+    world_expect_error(&error, "rank", 0, 0);
     assert_int_equal(good.close_num, 0);
     afd_attention_worker_close(worker);
     assert_int_equal(good.close_num, 1);
@@ -128,18 +111,18 @@ static void a_dispatch_out_of_order_is_refused(void **state)
     afd_error error;
     assert_int_equal(afd_attention_worker_connect(worker, 0, world_writer_to_rank(world, 0), NULL), AFD_OK);
     assert_int_equal(afd_attention_worker_dispatch(worker, 0, 0, NULL, 0, NULL, NULL, &error), AFD_ERR_INVALID);
-    expect_error(&error, "writers", 1, 2);
+    world_expect_error(&error, "writers", 1, 2);
     assert_int_equal(afd_attention_worker_connect(worker, 1, world_writer_to_rank(world, 1), NULL), AFD_OK);
     assert_int_equal(afd_attention_worker_dispatch(worker, 2, 0, NULL, 0, NULL, NULL, &error), AFD_ERR_INVALID);
-    expect_error(&error, "micro_batch", 2, 1);
+    world_expect_error(&error, "micro_batch", 2, 1);
     assert_int_equal(afd_attention_worker_dispatch(worker, 1, 0, NULL, 0, NULL, NULL, &error), AFD_ERR_INVALID);
-    expect_error(&error, "micro_batch", 1, 0); /* whose turn it is */
+    world_expect_error(&error, "micro_batch", 1, 0); /* whose turn it is */
     assert_int_equal(afd_attention_worker_dispatch(worker, 0, 0, NULL, 0, NULL, NULL, &error), AFD_OK);
     assert_int_equal(afd_attention_worker_dispatch(worker, 0, 0, NULL, 0, NULL, NULL, &error), AFD_ERR_INVALID);
-    expect_error(&error, "micro_batch", 0, 1); /* its first round */
+    world_expect_error(&error, "micro_batch", 0, 1); /* its first round */
     assert_int_equal(afd_attention_worker_collect(worker, 0, NULL, NULL, NULL, NULL), AFD_OK);
     assert_int_equal(afd_attention_worker_dispatch(worker, 0, 0, NULL, 0, NULL, NULL, &error), AFD_ERR_INVALID);
-    expect_error(&error, "micro_batch", 0, 1);
+    world_expect_error(&error, "micro_batch", 0, 1);
     assert_int_equal(afd_attention_worker_dispatch(worker, 1, 0, NULL, 0, NULL, NULL, &error), AFD_OK);
     world_free(world);
 }
@@ -153,12 +136,12 @@ static void a_collect_out_of_order_is_refused(void **state)
     afd_error error;
     world_connect(world);
     assert_int_equal(afd_attention_worker_collect(worker, 2, NULL, NULL, NULL, &error), AFD_ERR_INVALID);
-    expect_error(&error, "micro_batch", 2, 1);
+    world_expect_error(&error, "micro_batch", 2, 1);
     assert_int_equal(afd_attention_worker_collect(worker, 0, NULL, NULL, NULL, &error), AFD_ERR_INVALID);
-    expect_error(&error, "micro_batch", 0, 0);
+    world_expect_error(&error, "micro_batch", 0, 0);
     world_dispatch(world, 0, 0, 0);
     assert_int_equal(afd_attention_worker_collect(worker, 1, NULL, NULL, NULL, &error), AFD_ERR_INVALID);
-    expect_error(&error, "micro_batch", 1, 0);
+    world_expect_error(&error, "micro_batch", 1, 0);
     world_answer(world);
     world_collect(world, 0, 0);
     assert_int_equal(afd_attention_worker_collect(worker, 0, NULL, NULL, NULL, &error), AFD_ERR_INVALID);
@@ -186,7 +169,7 @@ static void what_is_wrong_with_one_call_is_right_in_the_next(void **state)
                      AFD_ERR_INVALID);
     assert_int_equal(afd_attention_worker_dispatch(worker, 0, 0, tokens, 2, expert_ids, &wait, &error),
                      AFD_ERR_INVALID);
-    expect_error(&error, "wait.strategy", 7, AFD_WAIT_BACKOFF);
+    world_expect_error(&error, "wait.strategy", 7, AFD_WAIT_BACKOFF);
     assert_int_equal(afd_ffn_worker_step(world->ranks[0].worker, NULL, NULL), AFD_NOT_YET);
 
     world_dispatch_to(world, 0, 0, 0, 1);
@@ -212,17 +195,17 @@ static void a_late_session_is_named_by_the_ffn_worker(void **state)
     worker_world *world = world_new(&c);
     afd_ffn_worker *worker = world->ranks[0].worker;
     afd_late late[2];
-    afd_wait wait = expired_wait(late, 2);
+    afd_wait wait = world_expired_wait(late, 2);
     assert_int_equal(afd_ffn_worker_await(worker, &wait, NULL, NULL), AFD_NOBODY_LIVE);
     world_connect(world);
     for (uint32_t s = 0; s < 2; s++) {
         world_dispatch(world, s, 0, 0);
     }
-    wait = expired_wait(late, 2);
+    wait = world_expired_wait(late, 2);
     assert_int_equal(afd_ffn_worker_await(worker, &wait, NULL, NULL), AFD_OK); /* what is there needs no time */
     world_answer(world);
     world_dispatch(world, 1, 1, 0);
-    wait = expired_wait(late, 2);
+    wait = world_expired_wait(late, 2);
     assert_int_equal(afd_ffn_worker_await(worker, &wait, NULL, NULL), AFD_DEADLINE);
     assert_int_equal(wait.late_num, 1);
     assert_int_equal(late[0].session, 0);
@@ -348,7 +331,7 @@ static void a_late_slot_is_named_with_its_rank(void **state)
     worker_world *world = world_new(&c);
     afd_attention_worker *worker = world->sessions[0].worker;
     afd_late late[9];
-    afd_wait wait = expired_wait(late, 9);
+    afd_wait wait = world_expired_wait(late, 9);
     uint16_t output[3 * 32];
     world_connect(world);
     uint32_t shared = layer_case_rank_of(&world->c, 0, 6);
@@ -387,7 +370,7 @@ static void a_desc_that_is_not_given_back_is_named_with_its_rank(void **state)
     worker_world *world = world_new(&c);
     afd_attention_worker *worker = world->sessions[0].worker;
     afd_late late[2];
-    afd_wait wait = expired_wait(late, 2);
+    afd_wait wait = world_expired_wait(late, 2);
     world_connect(world);
     world_dispatch_to(world, 0, 0, 0, 0);
     uint32_t rank = layer_case_rank_of(&world->c, 0, 0);

@@ -8,23 +8,6 @@
 #include "late_writer.h"
 #include "worker_world.h"
 
-static afd_wait expired_wait(afd_late *late, uint32_t late_capacity)
-{
-    afd_wait wait = AFD_WAIT_INIT(AFD_WAIT_YIELD);
-    wait.deadline_ns = 1;
-    wait.late = late;
-    wait.late_capacity = late_capacity;
-    return wait;
-}
-
-static void expect_error(const afd_error *error, const char *field, uint64_t value, uint64_t bound)
-{
-    assert_string_equal(error->field, field);
-    assert_int_equal(error->value, value);
-    assert_int_equal(error->bound, bound);
-    assert_int_not_equal(error->message[0], 0);
-}
-
 /* ---- what is asked ---- */
 
 static void a_writer_of_another_version_is_refused(void **state)
@@ -40,9 +23,9 @@ static void a_writer_of_another_version_is_refused(void **state)
     ffn.base.ops = &old_ops;
     attention.base.ops = NULL;
     assert_int_equal(afd_attention_worker_connect(world->sessions[0].worker, 0, &ffn.base, &error), AFD_ERR_INVALID);
-    expect_error(&error, "writer.ops", sizeof(old_ops) - 1, sizeof(old_ops));
+    world_expect_error(&error, "writer.ops", sizeof(old_ops) - 1, sizeof(old_ops));
     assert_int_equal(afd_ffn_worker_accept(world->ranks[0].worker, 0, &attention.base, &error), AFD_ERR_INVALID);
-    expect_error(&error, "writer.ops", 0, sizeof(old_ops));
+    world_expect_error(&error, "writer.ops", 0, sizeof(old_ops));
     world_free(world);
 }
 
@@ -91,7 +74,7 @@ static void what_a_transport_refuses_comes_through(void **state)
     afd_attention_worker *worker = world->sessions[0].worker;
     afd_error error;
     afd_late late[1];
-    afd_wait wait = expired_wait(late, 1);
+    afd_wait wait = world_expired_wait(late, 1);
     fake_writer writers[2];
     for (uint32_t rank = 0; rank < 2; rank++) {
         writers[rank] = fake_writer_of(AFD_WINDOW_FFN, &world->c.shape);
@@ -110,8 +93,8 @@ static void what_a_transport_refuses_comes_through(void **state)
     assert_true(afd_attention_worker_dispatch(worker, 1, 0, NULL, 0, NULL, NULL, &error) < 0);
     assert_int_equal(error.bound, 1);
     assert_int_equal(afd_attention_worker_dispatch(worker, 1, 0, NULL, 0, NULL, NULL, &error), AFD_ERR_INVALID);
-    expect_error(&error, "micro_batch", 1, 1);
-    wait = expired_wait(late, 1);
+    world_expect_error(&error, "micro_batch", 1, 1);
+    wait = world_expired_wait(late, 1);
     assert_int_equal(afd_attention_worker_leave(worker, &wait, NULL), AFD_DEADLINE);
     world_free(world);
 }
@@ -199,11 +182,11 @@ static void a_session_that_does_not_take_its_answers_is_named_and_may_be_dropped
     afd_late names[2];
     worker_world *world = late_world(&late, 1000000);
     afd_ffn_worker *worker = world->ranks[0].worker;
-    afd_wait wait = expired_wait(names, 2);
+    afd_wait wait = world_expired_wait(names, 2);
     world_dispatch_to(world, 0, 0, 0, 1);
     assert_int_equal(afd_ffn_worker_await(worker, &wait, NULL, NULL), AFD_OK);
     world_dispatch_to(world, 1, 0, 1, 2);
-    wait = expired_wait(names, 2);
+    wait = world_expired_wait(names, 2);
     assert_int_equal(afd_ffn_worker_await(worker, &wait, NULL, NULL), AFD_DEADLINE);
     assert_int_equal(wait.late_num, 1);
     assert_int_equal(names[0].session, 0);
@@ -249,7 +232,7 @@ static void a_collect_sends_what_is_on_its_way(void **state)
     afd_attention_worker *worker = world->sessions[0].worker;
     late_writer late;
     afd_late names[9];
-    afd_wait wait = expired_wait(names, 9);
+    afd_wait wait = world_expired_wait(names, 9);
     uint16_t output[3 * 32];
     late_writer_make(&late, world_writer_to_rank(world, 0), 2);
     assert_int_equal(afd_attention_worker_connect(worker, 0, &late.base, NULL), AFD_OK);
@@ -284,7 +267,7 @@ static void a_session_that_refuses_its_answers_is_named(void **state)
         world_dispatch_to(world, s, 0, 0, 1);
     }
     assert_int_equal(afd_ffn_worker_step(worker, NULL, &error), AFD_ERR_SYSTEM);
-    expect_error(&error, "writers", 0, 0);
+    world_expect_error(&error, "writers", 0, 0);
     assert_non_null(strstr(error.message, "session 0, micro-batch 0 (fake)"));
     world_collect(world, 1, 0);
     assert_int_equal(afd_ffn_worker_drop(worker, 0, NULL), AFD_OK);

@@ -216,3 +216,20 @@ void world_free(worker_world *world)
     layer_case_free(&world->c);
     free(world);
 }
+
+afd_wait world_expired_wait(afd_late *late, uint32_t late_capacity)
+{
+    afd_wait wait = AFD_WAIT_INIT(AFD_WAIT_YIELD);
+    wait.deadline_ns = 1;
+    wait.late = late;
+    wait.late_capacity = late_capacity;
+    return wait;
+}
+
+void world_expect_error(const afd_error *error, const char *field, uint64_t value, uint64_t bound)
+{
+    assert_string_equal(error->field, field);
+    assert_int_equal(error->value, value);
+    assert_int_equal(error->bound, bound);
+    assert_int_not_equal(error->message[0], 0);
+}

@@ -80,4 +80,10 @@ void world_collect(worker_world *world, uint32_t session, uint32_t micro_batch);
 
 void world_free(worker_world *world);
 
+/* A wait whose deadline has passed: what is not there is late at once. */
+afd_wait world_expired_wait(afd_late *late, uint32_t late_capacity);
+
+/* The error names the field, with the value and the bound, and has a sentence. */
+void world_expect_error(const afd_error *error, const char *field, uint64_t value, uint64_t bound);
+
 #endif

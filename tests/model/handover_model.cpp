@@ -132,6 +132,35 @@ struct see_all_then_take_all {
     }
 };
 
+/* All-sync that works while it waits (H7): copies each when it is seen ready, and when the last one is there looks at
+ * all flags and layers once more, then refills and gives back. */
+struct copy_early_then_take_all {
+    static void schedule(afd_ffn_desc *descs)
+    {
+        for (int round = 0; round < ROUND_NUM; round++) {
+            for (int s = 0; s < PRODUCER_NUM; s++) {
+                while (!afd__desc_is_ready(&descs[s])) {
+                    rl::yield(1, RL_INFO);
+                }
+                int32_t expert_ids[MODEL_ID_NUM] = { 0 };
+                RL_ASSERT(afd__desc_read_layer_id(&descs[s]) == layer_id_of(s, round));
+                afd__desc_read_ids(expert_ids, &descs[s], MODEL_ID_NUM);
+                for (int slot = 0; slot < MODEL_ID_NUM; slot++) {
+                    RL_ASSERT(expert_ids[slot] == expert_id_of(s, round, slot));
+                }
+            }
+            for (int s = 0; s < PRODUCER_NUM; s++) {
+                RL_ASSERT(afd__desc_is_ready(&descs[s]));
+                RL_ASSERT(afd__desc_read_layer_id(&descs[s]) == layer_id_of(s, round));
+            }
+            for (int s = 0; s < PRODUCER_NUM; s++) {
+                afd__desc_refill_ids(&descs[s], MODEL_ID_NUM);
+                afd__desc_give_back(&descs[s]);
+            }
+        }
+    }
+};
+
 template <typename Pattern> struct handover_model : rl::test_suite<handover_model<Pattern>, PRODUCER_NUM + 1> {
     afd_ffn_desc descs[PRODUCER_NUM];
 
@@ -245,9 +274,11 @@ int main()
 {
     bool passed = passes_as_written<take_each>("take each");
     passed = passes_as_written<see_all_then_take_all>("see all, then take all") && passed;
+    passed = passes_as_written<copy_early_then_take_all>("copy early, take all") && passed;
     passed = sites_are_found() && passed;
     passed = fails_with_each_weakened<take_each>("take each") && passed;
     passed = fails_with_each_weakened<see_all_then_take_all>("see all, then take all") && passed;
+    passed = fails_with_each_weakened<copy_early_then_take_all>("copy early, take all") && passed;
     std::printf(passed ? "passed\n" : "FAILED\n");
     return passed ? 0 : 1;
 }

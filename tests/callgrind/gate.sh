@@ -7,8 +7,9 @@
 #
 # The library has no code that a processor chooses at run time, so what is counted is what runs. Only libc's memcpy and
 # memset, which copy and refill early copies, have such a choice, and callgrind counts nothing of one that the processor
-# does in one instruction. So libc is asked for the same plain one everywhere, and valgrind 3.19, which knows no AVX-512,
-# gets none to see. What has no such choice, as on other processors, ignores the request.
+# does in one instruction. So libc is asked for the same plain one everywhere, and valgrind 3.19, which knows nothing of
+# AVX-512, gets none to see. What has no such choice, as on other processors, ignores the request.
+
 set -eu
 
 workload=$1

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The checks of a call against those of the plain model, on random contexts: sound ones, ones with a fault or two, and
- * valid ones that nobody has. There are two ways to the same plan (ffn/plan.c): a short one for calls that are as nearly
- * all are, and one that can explain. A call with a part runner always takes the second, so each context is asked about
- * with and without a runner, and the two plans must be one.
+ * valid ones that nobody has. There are two ways to the same plan (ffn/plan.c): a short one for calls that are as
+ * nearly all are, and one that can explain. A call with a part runner always takes the second, so each context is asked
+ * about with and without a runner, and the two plans must be one.
  *
  *     test_check_against_model [SEED]        or AFD_TEST_SEED=SEED; the seed is printed
  *

@@ -328,10 +328,20 @@ void bench_world_warm_outputs(const bench_world *world)
     }
 }
 
+/* As ffn.h says how a call is cut: so many descs at a time, and only if they are so many bytes. */
 void bench_world_warm_half(const bench_world *world, uint32_t half)
 {
-    uint64_t ids = world->instances[0].context->ffn.expert_ids_buf;
-    scribble(ids + (half == 0 ? 0 : world->block_bytes / 2), world->block_bytes / 2);
+    enum { CUT_DESC_NUM = 256, CUT_BYTES_MIN = 128 * 1024 };
+    const uint32_t session_num = world->row->shape.session_num;
+    const size_t row_bytes = world->id_num * sizeof(int32_t);
+    const uint64_t ids = world->instances[0].context->ffn.expert_ids_buf;
+    for (uint32_t first = 0; first < session_num; first += CUT_DESC_NUM) {
+        uint32_t num = session_num - first < CUT_DESC_NUM ? session_num - first : CUT_DESC_NUM;
+        uint32_t split = num * (sizeof(afd_ffn_desc) + row_bytes) < CUT_BYTES_MIN ? num : num / 2;
+        uint32_t begin = half == 0 ? 0 : split;
+        uint32_t end = half == 0 ? split : num;
+        scribble(ids + (first + begin) * row_bytes, (end - begin) * row_bytes);
+    }
 }
 
 /* ---- looking at the results ---- */

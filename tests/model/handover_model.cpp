@@ -149,6 +149,8 @@ struct see_all_then_take_all {
 /* All-sync that works while it waits (H7): copies each when it is seen ready, and when the last one is there looks at
  * all flags and layers once more, then refills and gives back. */
 struct copy_early_then_take_all {
+    static constexpr auto rests_on = is_of_descs;
+
     static void schedule(afd_ffn_desc *descs)
     {
         for (int round = 0; round < ROUND_NUM; round++) {

@@ -150,7 +150,6 @@ static afd_status fly(attention *self, afd_error *error)
         if (status != AFD_OK || self->member.seat->wrong_num > 0) {
             return status;
         }
-        run_member_note_memory(&self->member);
     }
     return status;
 }

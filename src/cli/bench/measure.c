@@ -3,11 +3,12 @@
 
 #include <stdio.h>
 
+#include "bench/companions.h"
 #include "bench/random.h"
 #include "bench/scheduling.h"
 #include "bench/stage.h"
 
-/* About 100 rows are to take less than a minute; the largest shape takes its fewest rounds, not its time. */
+/* 100 rows are to take less than a minute; the largest shape takes its fewest rounds, not its time. */
 #define ROW_BUDGET_NS UINT64_C(300000000)
 #define WARM_UP_NS UINT64_C(30000000)
 
@@ -127,7 +128,9 @@ bench_result bench_measure(const bench_plan *plan, const bench_row *row)
 {
     bench_result result = { .row = row, .outcome = BENCH_MEASURED, .floor_name = "" };
     course c = { .plan = plan };
-    if (bench_scheduling_begin(&c.stage, plan, row, &result)) {
+    bool begun = bench_row_is_companion(row) ? bench_companions_begin(&c.stage, plan, row, &result)
+                                             : bench_scheduling_begin(&c.stage, plan, row, &result);
+    if (begun) {
         run_course(&c, &result);
         c.stage.end(c.stage.self);
     }

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * What measuring a row needs to know of its kind: who takes turns, how one sample of each is taken, and whether the
- * result was right. Making a stage is up to the kind (scheduling.h); rounds,
- * order and percentiles are the same for all (measure.h).
+ * result was right. Making a stage is up to the kind (scheduling.h,
+ * companions.h); rounds, order and percentiles are the same for all (measure.h).
  */
 #ifndef AFD_CLI_BENCH_STAGE_H
 #define AFD_CLI_BENCH_STAGE_H

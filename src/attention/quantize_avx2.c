@@ -9,7 +9,11 @@
 
 #include "attention/quantize.h"
 
-enum { VECTOR_VALUES = 8, STEP_VALUES = 32 };
+enum {
+    VECTOR_VALUES = 8,
+    STEP_VALUES = 32,
+    AHEAD_BYTES = 4096 /* of the smooth scales, which are most of what is read, and come from anywhere */
+};
 
 #define AFD__INLINE static inline __attribute__((always_inline))
 
@@ -35,12 +39,22 @@ AFD__INLINE int32_t largest_of(__m256i lanes)
     return _mm_cvtsi128_si32(_mm_max_epi32(two, _mm_shuffle_epi32(two, 1)));
 }
 
+/* A line of scales for every step of the first pass; the second finds them near. By number and not by pointer, because
+ * there may be no object at all where it points to. */
+AFD__INLINE void fetch_ahead(const float *smooth_scales)
+{
+    __builtin_prefetch((const void *)((uintptr_t)smooth_scales + AHEAD_BYTES));
+}
+
 /* Two maxima, so that one step does not wait for the last. */
 AFD__INLINE int32_t largest_of_token(const afd__quantize_work *work, afd_token_type type, bool is_smooth)
 {
     __m256i first = _mm256_setzero_si256();
     __m256i second = _mm256_setzero_si256();
     for (size_t i = 0; i < work->hidden; i += AFD_HIDDEN_MULTIPLE) {
+        if (is_smooth) {
+            fetch_ahead(work->smooth_scales + i);
+        }
         first = larger_magnitudes(first, values_at(work, i, type, is_smooth));
         second = larger_magnitudes(second, values_at(work, i + VECTOR_VALUES, type, is_smooth));
     }

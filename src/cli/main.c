@@ -24,7 +24,7 @@ static const cli_verb verbs[] = {
     { "inspect", "show a window: its configuration, who is ready, who is late", afd_cmd_inspect },
     { "dump", "copy a window, as it is at this moment, into a file for `afd inspect`", afd_cmd_dump },
     { "rm", "remove windows: by name, or all whose owner is dead", afd_cmd_rm },
-    { "bench", "time the scheduler next to the plain algorithm and to the floor", afd_cmd_bench },
+    { "bench", "time the operators next to the plain algorithm and to the floor", afd_cmd_bench },
     { "doctor", "say what this machine offers, and every setting with its meaning", afd_cmd_doctor },
     { "help", "this text, or how a verb is used", cmd_help },
 };

@@ -117,6 +117,8 @@ typedef struct afd_dispatch_args {
  * is 1 / d, all in f32. A token of zeros, or of values that are all below 2^-119, gives zeros and scale 0. One that has
  * a NaN or an infinity among its v gives zeros and a NaN as scale, so that what is computed from it is NaN as well.
  *
+ * While it waits it progresses all writers. `tokens` stays as it is until they are idle (writer.h), unless quantised.
+ *
  * Results: AFD_OK; AFD_STOPPED; AFD_DEADLINE, with late[].session the number of the writer whose desc is not free.
  * Errors: AFD_ERR_INVALID, AFD_ERR_OVERFLOW for an argument, an expert id or a table entry out of range, and for a
  * round that is still open (a flag of micro_batch in the own window is already 1); nothing was written then. What a

@@ -291,8 +291,9 @@ typedef struct afd_ffn_reply_args {
  *
  * Where `rounds` is given, a row of a round that is not among them stays gathered, for a later reply to publish.
  *
- * What a transport refuses is returned, the first of it, after everybody else was served: only the (session,
- * micro-batch) that failed is not published, and what was put for it is discarded.
+ * What a transport refuses is returned, the first of it, after everybody else was served, with `value` the session and
+ * `bound` the micro-batch: only the (session, micro-batch) that failed is not published, and what was put for it is
+ * discarded. `rows` stays as it is until the writers are idle (writer.h).
  */
 afd_status afd_ffn_reply(const afd_ffn_reply_args *args, afd_error *error);
 

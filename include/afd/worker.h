@@ -145,7 +145,8 @@ afd_status afd_ffn_worker_drop(afd_ffn_worker *worker, uint32_t session, afd_err
 
 /*
  * One step without waiting: progress of all writers, schedule, and if something was ready: batch, experts, reply.
- * AFD_OK: something was taken, and answered; AFD_NOT_YET; AFD_NOBODY_LIVE; AFD_STOPPED; an error, or what the experts
+ * AFD_OK: something was taken, and answered; AFD_NOT_YET, also while a transport still sends the last answers, whose
+ * memory the next ones need (afd_writer_is_idle); AFD_NOBODY_LIVE; AFD_STOPPED; an error, or what the experts
  * returned, and then what was taken stays without an answer. A session with a wild expert id gets no answer for that
  * micro-batch and is dropped, while the others of the step are answered; `wild` (may be NULL, one entry) names the
  * first of the step, and its expert_id is AFD_EXPERT_ID_NONE where there was none.
@@ -155,7 +156,8 @@ afd_status afd_ffn_worker_step(afd_ffn_worker *worker, afd_wild_id *wild, afd_er
 /*
  * Steps until something was taken, waiting as `wait` says: AFD_OK, AFD_STOPPED, AFD_NOBODY_LIVE, AFD_DEADLINE with
  * wait->late filled as by afd_ffn_schedule(), an error, and `wild`, as afd_ffn_worker_step(). wait->poll may accept and
- * drop sessions.
+ * drop sessions. Where answers are still on their way at the deadline, late names the sessions that they go to, with
+ * AFD_MICRO_BATCH_ANY: dropping one of them gives its answers up.
  */
 afd_status afd_ffn_worker_await(afd_ffn_worker *worker, afd_wait *wait, afd_wild_id *wild, afd_error *error);
 
@@ -201,8 +203,8 @@ afd_status afd_attention_worker_connect(afd_attention_worker *worker, uint32_t r
  * Sends token_num tokens (0 is allowed) of micro_batch, at layer_id, with their top_k expert ids; waits as `wait` says
  * for the descs to be free: AFD_OK, AFD_STOPPED, AFD_DEADLINE with late[].session the rank that holds its desc, an
  * error; on all but AFD_OK it may be tried again, unless a transport failed when some FFN workers were told already:
- * then the round is under way and will not end. When it returns, expert_ids is the caller's again, and so is tokens
- * with the transports of this host.
+ * then the round is under way and will not end. When it returns, expert_ids is the caller's again; tokens is when
+ * afd_attention_worker_is_idle() says so, which is at once with the transports of this host.
  *
  * AFD_ERR_INVALID if an FFN worker is not connected, if the round of micro_batch is still open, or if it is out of
  * turn: where all sessions are one sync group, the FFN workers go round the micro-batches, and so do the dispatches,
@@ -211,6 +213,9 @@ afd_status afd_attention_worker_connect(afd_attention_worker *worker, uint32_t r
 afd_status afd_attention_worker_dispatch(afd_attention_worker *worker, uint32_t micro_batch, int32_t layer_id,
                                          const void *tokens, uint32_t token_num, const int32_t *expert_ids,
                                          afd_wait *wait, afd_error *error);
+
+/* Progresses the writers, and says whether everything that was dispatched has left. */
+bool afd_attention_worker_is_idle(const afd_attention_worker *worker);
 
 /*
  * Waits for the results of micro_batch and combines them into output[token_num][hidden], with expert_scales

@@ -14,8 +14,9 @@
  *  or discard(s, m)          takes back what was put since the last publish, as if it had never been
  *
  * The peer sees nothing before publish(), and after it everything: its flags are set last, with release. A row handed
- * to put() and memory lent by stage() stay untouched until progress() has nothing left to send; on the local and shm
- * transports that is at once when publish() returns.
+ * to put() and memory lent by stage() stay as they are until the round was discarded, or was published and is_idle()
+ * says that it has left; on the local and shm transports that is at once when publish() returns. A transport that sends
+ * later does so in progress(), which whoever waits for anything calls at every writer.
  *
  * Threads: a writer belongs to one thread at a time. Different writers are independent, also toward one peer, as long
  * as they write different sessions (FFN windows) or different slots (attention windows). fork: the child does not use
@@ -54,7 +55,7 @@ typedef struct afd_round {
     uint32_t session;
     uint32_t micro_batch;
     int32_t layer_id;
-    uint64_t number; /* of this (session, micro-batch), counted by the attention worker; never in the window */
+    uint64_t number; /* of this (session, micro-batch), counted by whoever publishes it; never in the window */
 } afd_round;
 
 typedef enum afd_peer_state {
@@ -65,7 +66,11 @@ typedef enum afd_peer_state {
 
 typedef struct afd_writer afd_writer;
 
-/* What a transport implements. Every function may assume places that are in range: the afd_writer_*() below check. */
+/*
+ * What a transport implements. Every function may assume places that are in range: the afd_writer_*() below check. put
+ * and publish return AFD_OK or an error. is_idle must come true when progress() is called often enough, also where the
+ * peer is lost: what cannot be sent any more is given up. After close() no row is looked at.
+ */
 typedef struct afd_writer_ops {
     size_t size;      /* sizeof(afd_writer_ops), so that it can grow */
     const char *name; /* of the transport, "shm"; static memory */
@@ -75,6 +80,7 @@ typedef struct afd_writer_ops {
     afd_status (*publish)(afd_writer *writer, const afd_round *round, afd_error *error);
     void (*discard)(afd_writer *writer, uint32_t session, uint32_t micro_batch);
     void (*progress)(afd_writer *writer);
+    bool (*is_idle)(const afd_writer *writer);
     afd_peer_state (*peer)(const afd_writer *writer);
     void (*close)(afd_writer *writer);
 } afd_writer_ops;
@@ -100,6 +106,10 @@ afd_status afd_writer_stage(afd_writer *writer, const afd_place *place, void **r
 afd_status afd_writer_publish(afd_writer *writer, const afd_round *round, afd_error *error);
 void afd_writer_discard(afd_writer *writer, uint32_t session, uint32_t micro_batch);
 void afd_writer_progress(afd_writer *writer);
+
+/* Whether everything that was published has left, so that its rows may be written again. True for NULL. */
+bool afd_writer_is_idle(const afd_writer *writer);
+
 afd_peer_state afd_writer_peer(const afd_writer *writer);
 
 /* Ends the writer and frees what it holds. What was put and not published is lost. NULL is allowed. */

@@ -75,6 +75,15 @@ static bool all_are_free(const afd__dispatch_plan *plan, rank_set *ranks, uint32
     return rank >= plan->writer_num;
 }
 
+/* Also of writers whose desc is free: what one rank still has to get of us can be what another one waits for before it
+ * gives its desc back. */
+static void progress(const afd__dispatch_plan *plan)
+{
+    for (uint32_t rank = 0; rank < plan->writer_num; rank++) {
+        afd_writer_progress(plan->writers[rank]);
+    }
+}
+
 static void report_late(const afd__dispatch_plan *plan, rank_set *ranks, const afd__waiter *waiter)
 {
     uint64_t now_ns = afd_clock_ns();
@@ -97,7 +106,7 @@ static afd_status await_free(const afd__dispatch_plan *plan, rank_set *ranks, af
     uint32_t awaited = 0;
     afd_status status = afd__waiter_start(&waiter, wait, plan->run_flag, error);
     while (status == AFD_OK && !all_are_free(plan, ranks, &awaited)) {
-        afd_writer_progress(plan->writers[awaited]); /* its give-back may be on the way */
+        progress(plan);
         status = afd__waiter_idle(&waiter);
     }
     if (status == AFD_DEADLINE) {

@@ -127,10 +127,9 @@ static afd_status check_reads(const afd__batch *batch, afd_error *error)
         if (batch->token_data == NULL) {
             return afd__fail(error, AFD_ERR_INVALID, "ffn.token_data_buf", 0, 0, "ffn.token_data_buf is null");
         }
-        if (!end_of_token(batch, afd__batch_first_slot(batch, member) + (uint64_t)last, &end)) {
-            end = UINT64_MAX;
-        }
-        if (end > batch->token_data_bytes) {
+        bool fits = end_of_token(batch, afd__batch_first_slot(batch, member) + (uint64_t)last, &end);
+        if (!fits || end > batch->token_data_bytes) {
+            end = fits ? end : UINT64_MAX;
             return afd__fail(error, AFD_ERR_INVALID, "ffn.token_data_buf_size", batch->token_data_bytes, end,
                              "ffn.token_data_buf_size is %" PRIu64 ", must be at least %" PRIu64
                              " for slot %td of session %" PRIu32 ", micro-batch %" PRIu32,

@@ -7,7 +7,10 @@
  */
 #include "ffn/reply.h"
 
+#include <inttypes.h>
 #include <string.h>
+
+#include "base/error.h"
 
 enum { WORD_BITS = 64, PAIR_WORD_NUM = 64, PAIR_NUM = PAIR_WORD_NUM * WORD_BITS };
 
@@ -18,7 +21,8 @@ typedef struct reply_part {
     uint64_t has_rows[PAIR_WORD_NUM];
     uint64_t has_failed[PAIR_WORD_NUM];
     afd_status status;               /* the first thing that a transport said, of the whole reply */
-    afd_error *error;
+    afd_error cause;                 /* and its words, if it had any */
+    afd_error *error;                /* what the caller gets of them */
 } reply_part;
 
 static inline void set_bit(uint64_t *words, uint64_t bit)
@@ -46,9 +50,21 @@ static inline bool find_in_part(reply_part *part, uint64_t pair, uint64_t *bit)
 }
 
 /* Only the first failure is reported; whoever fails after it gets nowhere to write a sentence. */
-static afd_error *error_of(const reply_part *part)
+static afd_error *cause_of(reply_part *part)
 {
-    return part->status == AFD_OK ? part->error : NULL;
+    return part->status == AFD_OK ? &part->cause : NULL;
+}
+
+/* Says whose round it is that failed, so that the caller knows whom to drop. */
+static __attribute__((cold)) void report(reply_part *part, const afd_writer *writer, uint32_t session,
+                                         uint32_t micro_batch)
+{
+    (void)afd__fail(part->error, part->status, "writers", session, micro_batch,
+                    "session %" PRIu32 ", micro-batch %" PRIu32 " (%s): %.150s", session, micro_batch,
+                    writer->ops->name, part->cause.message);
+    if (part->error != NULL) {
+        part->error->system_error = part->cause.system_error;
+    }
 }
 
 /* What was put of a round that failed is taken back: half of it must not be published, by nobody, later. */
@@ -57,6 +73,7 @@ static void give_up(reply_part *part, afd_writer *writer, uint32_t session, uint
 {
     if (part->status == AFD_OK) {
         part->status = status;
+        report(part, writer, session, micro_batch);
     }
     set_bit(part->has_failed, bit);
     afd_writer_discard(writer, session, micro_batch);
@@ -77,7 +94,7 @@ static void put_row(const afd__reply *reply, reply_part *part, uint64_t row)
     }
     afd_writer *writer = afd__reply_writer(reply, place.session);
     afd_status status = afd_writer_put(writer, &place, reply->rows + row * reply->row_bytes, reply->row_bytes,
-                                       error_of(part));
+                                       cause_of(part));
     set_bit(part->has_rows, bit);
     if (status != AFD_OK) {
         give_up(part, writer, place.session, place.micro_batch, bit, status);
@@ -90,7 +107,7 @@ static void publish(const afd__reply *reply, reply_part *part, const afd_round *
         return;
     }
     afd_writer *writer = afd__reply_writer(reply, round->session);
-    afd_status status = afd_writer_publish(writer, round, error_of(part));
+    afd_status status = afd_writer_publish(writer, round, cause_of(part));
     if (status != AFD_OK) {
         give_up(part, writer, round->session, round->micro_batch, bit, status);
     }
@@ -146,7 +163,12 @@ afd_status afd_ffn_reply(const afd_ffn_reply_args *args, afd_error *error)
         return status;
     }
     /* No pair has the number UINT64_MAX: session and micro-batch are below 2^32 - 1. */
-    reply_part part = { .error = error };
+    reply_part part;
+    part.first = 0;
+    part.status = AFD_OK;
+    part.cause.message[0] = '\0'; /* for a transport that fails without a word */
+    part.cause.system_error = 0;
+    part.error = error;
     do {
         serve_part(&reply, &part);
         part.first = part.next;

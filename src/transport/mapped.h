@@ -54,7 +54,7 @@ afd__mapped_target afd__mapped_target_of(const afd_window *window, const afd_wri
 /* Takes back everything that was put and not published. */
 void afd__mapped_discard_all(afd__mapped_writer *writer);
 
-/* The functions of an afd_writer_ops; the first six are the token path. */
+/* The functions of an afd_writer_ops; the first seven are the token path. */
 bool afd__mapped_is_free(const afd_writer *base, uint32_t session, uint32_t micro_batch);
 afd_status afd__mapped_put(afd_writer *base, const afd_place *place, const void *row, size_t row_bytes,
                            afd_error *error);
@@ -62,6 +62,7 @@ void *afd__mapped_stage(afd_writer *base, const afd_place *place);
 afd_status afd__mapped_publish(afd_writer *base, const afd_round *round, afd_error *error);
 void afd__mapped_discard(afd_writer *base, uint32_t session, uint32_t micro_batch);
 void afd__mapped_progress(afd_writer *base);
+bool afd__mapped_is_idle(const afd_writer *base);
 afd_peer_state afd__mapped_peer(const afd_writer *base);
 void afd__mapped_close(afd_writer *base);
 

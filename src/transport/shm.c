@@ -12,6 +12,7 @@ static const afd_writer_ops shm_ops = {
     .publish = afd__mapped_publish,
     .discard = afd__mapped_discard,
     .progress = afd__mapped_progress,
+    .is_idle = afd__mapped_is_idle,
     .peer = afd__mapped_peer,
     .close = afd__mapped_close,
 };

@@ -127,6 +127,11 @@ void afd_writer_progress(afd_writer *writer)
     }
 }
 
+bool afd_writer_is_idle(const afd_writer *writer)
+{
+    return writer == NULL || writer->ops->is_idle(writer);
+}
+
 afd_peer_state afd_writer_peer(const afd_writer *writer)
 {
     return writer != NULL ? writer->ops->peer(writer) : AFD_PEER_UNKNOWN;

@@ -166,6 +166,16 @@ afd_status afd_attention_worker_dispatch(afd_attention_worker *worker, uint32_t 
     return status;
 }
 
+bool afd_attention_worker_is_idle(const afd_attention_worker *worker)
+{
+    bool all_are_idle = true;
+    progress(worker);
+    for (uint32_t rank = 0; rank < worker->ffn_num; rank++) {
+        all_are_idle = all_are_idle && afd_writer_is_idle(worker->writers[rank]);
+    }
+    return all_are_idle;
+}
+
 /* ---- collect ---- */
 
 /* The caller's wait, with the writers progressed before its poll. */

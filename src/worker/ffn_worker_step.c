@@ -17,10 +17,28 @@ static void progress(const afd_ffn_worker *worker)
     }
 }
 
-/* One look at the window. */
+/* The first session from `from` on whose answers are still on their way; S if there is none. */
+static uint32_t next_busy(const afd_ffn_worker *worker, uint32_t from)
+{
+    uint32_t s = from;
+    while (s < worker->shape.session_num && afd_writer_is_idle(worker->writers[s])) {
+        s++;
+    }
+    return s;
+}
+
+static bool is_idle(const afd_ffn_worker *worker)
+{
+    return next_busy(worker, 0) == worker->shape.session_num;
+}
+
+/* One look at the window; not before the last answers have left, for the next ones are written where they stand. */
 static afd_status take(afd_ffn_worker *worker, uint32_t *taken_num, afd_error *error)
 {
     progress(worker);
+    if (!is_idle(worker)) {
+        return AFD_NOT_YET;
+    }
     afd__stage_begins(&worker->observer, AFD_STAGE_SCHEDULE, several);
     return afd_ffn_schedule_poll(worker->context, &worker->schedule, taken_num, error);
 }
@@ -199,6 +217,21 @@ static afd_status wait_and_take(afd_ffn_worker *worker, afd__waiter *waiter, uin
     }
 }
 
+/* Names the sessions that do not take their answers. */
+static void report_busy(const afd_ffn_worker *worker, const afd__waiter *waiter)
+{
+    uint64_t now_ns = afd_clock_ns();
+    for (uint32_t s = next_busy(worker, 0); s < worker->shape.session_num; s = next_busy(worker, s + 1)) {
+        afd_late late = {
+            .session = s,
+            .micro_batch = AFD_MICRO_BATCH_ANY,
+            .flag = AFD_FLAG_FREE,
+            .silent_ns = now_ns > waiter->began_ns ? now_ns - waiter->began_ns : 0,
+        };
+        afd__wait_add_late(waiter->wait, late);
+    }
+}
+
 afd_status afd_ffn_worker_await(afd_ffn_worker *worker, afd_wait *wait, afd_wild_id *wild, afd_error *error)
 {
     afd__waiter waiter;
@@ -208,7 +241,9 @@ afd_status afd_ffn_worker_await(afd_ffn_worker *worker, afd_wait *wait, afd_wild
     if (status == AFD_OK) {
         status = wait_and_take(worker, &waiter, &taken_num, error);
     }
-    if (status == AFD_DEADLINE) {
+    if (status == AFD_DEADLINE && !is_idle(worker)) {
+        report_busy(worker, &waiter);
+    } else if (status == AFD_DEADLINE) {
         /* The operator names who is late; or it takes what has come in this moment. */
         status = afd_ffn_schedule(worker->context, &worker->schedule, wait, &taken_num, error);
     }

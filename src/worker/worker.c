@@ -98,6 +98,10 @@ afd_status afd__check_writer(const afd_writer *writer, afd_window_kind kind, con
     if (writer == NULL) {
         return afd__check_not_null("writer", writer, error);
     }
+    if (writer->ops == NULL || writer->ops->size < sizeof(afd_writer_ops)) {
+        return afd__fail(error, AFD_ERR_INVALID, "writer.ops", writer->ops == NULL ? 0 : writer->ops->size,
+                         sizeof(afd_writer_ops), "the writer has not the functions of this version");
+    }
     if (writer->kind != kind) {
         return afd__fail(error, AFD_ERR_INVALID, "writer.kind", (uint64_t)writer->kind, (uint64_t)kind,
                          "the writer is for %s, must be for %s", name_of_kind(writer->kind), name_of_kind(kind));

@@ -59,6 +59,7 @@ static afd_status fake_publish(afd_writer *writer, const afd_round *round, afd_e
     }
     fake->publish_num++;
     fake->put_num = 0;
+    fake->unsent_num = fake->idle_after;
     fake->round = *round;
     return AFD_OK;
 }
@@ -73,7 +74,14 @@ static void fake_discard(afd_writer *writer, uint32_t session, uint32_t micro_ba
 
 static void fake_progress(afd_writer *writer)
 {
-    fake_of(writer)->progress_num++;
+    fake_writer *fake = fake_of(writer);
+    fake->progress_num++;
+    fake->unsent_num -= fake->unsent_num > 0;
+}
+
+static bool fake_is_idle(const afd_writer *writer)
+{
+    return fake_of(writer)->unsent_num == 0;
 }
 
 static afd_peer_state fake_peer(const afd_writer *writer)
@@ -95,6 +103,7 @@ static const afd_writer_ops fake_ops = {
     .publish = fake_publish,
     .discard = fake_discard,
     .progress = fake_progress,
+    .is_idle = fake_is_idle,
     .peer = fake_peer,
     .close = fake_close,
 };

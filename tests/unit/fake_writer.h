@@ -18,6 +18,8 @@ typedef struct fake_writer {
     uint32_t publish_num;
     uint32_t discard_num;
     uint32_t progress_num;
+    uint32_t idle_after; /* not idle until it was progressed so often after a publish; 0: idle at once */
+    uint32_t unsent_num; /* progresses that are still missing */
     uint32_t close_num;
     uint32_t free_after; /* is_free says no so many times */
     uint32_t fail_put;   /* the put or stage of this number fails, counted from 1; 0: none */

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "reply_case.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -20,6 +21,8 @@ static afd_status say_no(const char *what, uint32_t micro_batch, afd_error *erro
         error->status = AFD_ERR_SYSTEM;
         error->field = what;
         error->value = micro_batch;
+        error->system_error = 0;
+        (void)snprintf(error->message, sizeof(error->message), "%s said no", what);
     }
     return AFD_ERR_SYSTEM;
 }

@@ -121,6 +121,14 @@ static void other_layer(call *c)
 }
 static void no_token_data(call *c) { c->context->ffn.window.token_data_buf = 0; }
 static void short_token_data(call *c) { c->context->ffn.window.token_data_buf_size = 0; }
+static void slots_past_all_memory(call *c)
+{
+    c->context->common.session_num = INT32_MAX;
+    c->context->common.micro_batch_num = 1 << 16;
+    c->context->common.attn_to_ffn_token_size = UINT32_MAX;
+    c->world->ffn->session_ids[0] = INT32_MAX - 1;
+    c->context->ffn.window.token_data_buf_size = UINT64_MAX;
+}
 
 /* ---- with need_schedule alone ---- */
 
@@ -185,6 +193,7 @@ static const provocation of_area[] = {
     BAD(other_layer, "layer_id", 7, 3),
     BAD(no_token_data, "ffn.token_data_buf", 0, 0),
     BAD(short_token_data, "ffn.token_data_buf_size", 0, (0 * M * BS * E + BS * E - 1) * HS + 2 * H),
+    BAD(slots_past_all_memory, "ffn.token_data_buf_size", UINT64_MAX, UINT64_MAX),
 };
 
 static const provocation of_window[] = {

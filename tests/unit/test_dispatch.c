@@ -423,6 +423,20 @@ static void any_number_of_ranks_is_told_apart(void **state)
     end_many(&it);
 }
 
+/* What a rank has not got of us yet may be what another one waits for before it gives its desc back. */
+static void while_one_is_awaited_all_writers_are_given_their_progress(void **state)
+{
+    (void)state;
+    many_ranks it;
+    start_many(&it);
+    it.fakes[1024].free_after = 3;
+    assert_int_equal(afd_attention_dispatch(it.world->context, &it.world->args, NULL, NULL), AFD_OK);
+    for (uint32_t rank = 0; rank < MANY; rank++) {
+        assert_int_equal(it.fakes[rank].progress_num, 3);
+    }
+    end_many(&it);
+}
+
 static void among_any_number_of_ranks_the_late_are_named(void **state)
 {
     (void)state;
@@ -458,6 +472,7 @@ int main(void)
         cmocka_unit_test(a_transport_that_fails_without_a_word_is_named_all_the_same),
         cmocka_unit_test(the_writer_that_is_awaited_is_given_its_progress),
         cmocka_unit_test(any_number_of_ranks_is_told_apart),
+        cmocka_unit_test(while_one_is_awaited_all_writers_are_given_their_progress),
         cmocka_unit_test(among_any_number_of_ranks_the_late_are_named),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -82,6 +82,15 @@ static void sessions_find_their_writers_by_the_table(void **state)
 
 /* ---- what transports refuse ---- */
 
+/* Whoever gets no answer is named, with the words of the transport. */
+static void expect_refused(const afd_error *error, uint64_t session, uint64_t micro_batch, const char *words)
+{
+    assert_string_equal(error->field, "writers");
+    assert_int_equal(error->value, session);
+    assert_int_equal(error->bound, micro_batch);
+    assert_non_null(strstr(error->message, words));
+}
+
 static void a_put_that_fails_costs_its_pair_alone(void **state)
 {
     (void)state;
@@ -89,7 +98,7 @@ static void a_put_that_fails_costs_its_pair_alone(void **state)
     afd_error error;
     f->records[0].fail_put_of = 1;
     assert_int_equal(afd_ffn_reply(&f->args, &error), AFD_ERR_SYSTEM);
-    assert_string_equal(error.field, "put");
+    expect_refused(&error, 0, 1, "put");
     assert_int_equal(f->records[0].discard_num, 1);
     assert_int_equal(f->records[0].put_num, 1); /* of micro-batch 2 */
     assert_int_equal(published_num(&f->records[0]), 1);
@@ -115,6 +124,24 @@ static void what_was_put_before_a_failure_is_discarded(void **state)
     few_free(f);
 }
 
+static void a_transport_that_fails_without_a_word_is_named_all_the_same(void **state)
+{
+    (void)state;
+    few *f = few_new();
+    afd_error error;
+    fake_writer fake = fake_writer_of(AFD_WINDOW_ATTENTION, &reply_shape);
+    f->writers[2] = &fake.base;
+    fake.fail_publish = true;
+    assert_int_equal(afd_ffn_reply(&f->args, &error), AFD_ERR_SYSTEM);
+    expect_refused(&error, 2, 1, "session 2, micro-batch 1 (fake): the wire broke in a publish");
+    assert_int_not_equal(error.system_error, 0);
+    fake.is_silent = true;
+    assert_int_equal(afd_ffn_reply(&f->args, &error), AFD_ERR_SYSTEM);
+    expect_refused(&error, 2, 1, "session 2, micro-batch 1 (fake): ");
+    assert_int_equal(error.system_error, 0);
+    few_free(f);
+}
+
 static void the_first_failure_is_the_one_that_is_reported(void **state)
 {
     (void)state;
@@ -123,14 +150,13 @@ static void the_first_failure_is_the_one_that_is_reported(void **state)
     f->records[2].fail_put_of = 1;
     f->records[0].fail_publish_of = 2;
     assert_int_equal(afd_ffn_reply(&f->args, &error), AFD_ERR_SYSTEM);
-    assert_string_equal(error.field, "put");
+    expect_refused(&error, 2, 1, "put");
     assert_int_equal(f->records[0].discard_num, 1);
     assert_int_equal(published_num(&f->records[0]), 2);
     f->records[0].put_num = f->records[2].put_num = 0;
     f->records[2].fail_put_of = -1;
     assert_int_equal(afd_ffn_reply(&f->args, &error), AFD_ERR_SYSTEM);
-    assert_string_equal(error.field, "publish");
-    assert_int_equal(error.value, 2);
+    expect_refused(&error, 0, 2, "publish");
     assert_int_equal(published_num(&f->records[2]), 3);
     few_free(f);
 }
@@ -269,6 +295,7 @@ int main(void)
         cmocka_unit_test(sessions_find_their_writers_by_the_table),
         cmocka_unit_test(a_put_that_fails_costs_its_pair_alone),
         cmocka_unit_test(what_was_put_before_a_failure_is_discarded),
+        cmocka_unit_test(a_transport_that_fails_without_a_word_is_named_all_the_same),
         cmocka_unit_test(the_first_failure_is_the_one_that_is_reported),
         cmocka_unit_test(every_row_of_random_batches_arrives_once_and_is_published),
         cmocka_unit_test(a_window_gets_rows_and_flags),

@@ -509,111 +509,6 @@ static void what_the_experts_return_ends_the_step(void **state)
     }
 }
 
-/* ---- what a transport is asked ---- */
-
-static void a_reply_ends_the_rounds_of_all_that_were_taken(void **state)
-{
-    (void)state;
-    layer_case c = world_case();
-    c.ffn_num = 1;
-    c.sync_group_size = 2;
-    worker_world *world = world_new(&c);
-    afd_ffn_worker *worker = world->ranks[0].worker;
-    fake_writer writers[2];
-    for (uint32_t s = 0; s < 2; s++) {
-        writers[s] = fake_writer_of(AFD_WINDOW_ATTENTION, &world->c.shape);
-        assert_int_equal(afd_ffn_worker_accept(worker, s, &writers[s].base, NULL), AFD_OK);
-    }
-    for (uint32_t round = 1; round <= 3; round++) {
-        for (uint32_t m = 0; m < 2; m++) {
-            for (uint32_t s = 0; s < 2; s++) { /* session 1 has nothing for this worker */
-                afd_ffn_desc *desc = afd_window_desc(afd_ffn_worker_window(worker), s, m);
-                desc->layer_id = (int32_t)(10 * s + m);
-                afd_ffn_desc_expert_ids(desc)[2] = s == 0 ? 3 : AFD_EXPERT_ID_NONE;
-                afd_ffn_desc_publish(desc);
-            }
-            assert_int_equal(afd_ffn_worker_step(worker, NULL, NULL), AFD_OK);
-            for (uint32_t s = 0; s < 2; s++) {
-                assert_int_equal(writers[s].publish_num, 2 * (round - 1) + m + 1);
-                assert_int_equal(writers[s].round.session, s);
-                assert_int_equal(writers[s].round.micro_batch, m);
-                assert_int_equal(writers[s].round.layer_id, 10 * s + m);
-                assert_int_equal(writers[s].round.number, round);
-            }
-        }
-    }
-    assert_int_equal(writers[0].place.slot, 2);
-    world_free(world);
-    assert_int_equal(writers[0].close_num, 1);
-}
-
-static void what_a_transport_refuses_comes_through(void **state)
-{
-    (void)state;
-    layer_case c = world_case();
-    c.attention_num = 1;
-    worker_world *world = world_new(&c);
-    afd_attention_worker *worker = world->sessions[0].worker;
-    afd_error error;
-    afd_late late[1];
-    afd_wait wait = expired_wait(late, 1);
-    fake_writer writers[2];
-    for (uint32_t rank = 0; rank < 2; rank++) {
-        writers[rank] = fake_writer_of(AFD_WINDOW_FFN, &world->c.shape);
-        assert_int_equal(afd_attention_worker_connect(worker, rank, &writers[rank].base, NULL), AFD_OK);
-    }
-    /* Nobody was told: it may be tried again, as another round. */
-    writers[0].fail_publish = true;
-    assert_true(afd_attention_worker_dispatch(worker, 0, 0, NULL, 0, NULL, NULL, &error) < 0);
-    assert_int_equal(error.field[0], 'w');
-    writers[0].fail_publish = false;
-    assert_int_equal(afd_attention_worker_dispatch(worker, 0, 0, NULL, 0, NULL, NULL, &error), AFD_OK);
-    assert_int_equal(writers[1].round.number, 2);
-    assert_int_equal(afd_attention_worker_collect(worker, 0, NULL, NULL, &wait, NULL), AFD_OK);
-    /* Somebody was told, and may answer: the round stays under way, and nobody takes its place. */
-    writers[1].fail_publish = true;
-    assert_true(afd_attention_worker_dispatch(worker, 1, 0, NULL, 0, NULL, NULL, &error) < 0);
-    assert_int_equal(error.bound, 1);
-    assert_int_equal(afd_attention_worker_dispatch(worker, 1, 0, NULL, 0, NULL, NULL, &error), AFD_ERR_INVALID);
-    expect_error(&error, "micro_batch", 1, 1);
-    wait = expired_wait(late, 1);
-    assert_int_equal(afd_attention_worker_leave(worker, &wait, NULL), AFD_DEADLINE);
-    world_free(world);
-}
-
-static void writers_are_progressed_by_every_wait(void **state)
-{
-    (void)state;
-    layer_case c = world_case();
-    c.attention_num = 1;
-    worker_world *world = world_new(&c);
-    afd_attention_worker *worker = world->sessions[0].worker;
-    fake_writer writers[2];
-    for (uint32_t rank = 0; rank < 2; rank++) {
-        writers[rank] = fake_writer_of(AFD_WINDOW_FFN, &world->c.shape);
-        assert_int_equal(afd_attention_worker_connect(worker, rank, &writers[rank].base, NULL), AFD_OK);
-    }
-    writers[1].free_after = 5;
-    assert_int_equal(afd_attention_worker_dispatch(worker, 0, 0, NULL, 0, NULL, NULL, NULL), AFD_OK);
-    assert_true(writers[0].progress_num >= 5 && writers[1].progress_num >= 5);
-    /* The wait was a stage of its own, and dispatch found everything free. */
-    assert_int_equal(world->sessions[0].stages.events[2].stage, AFD_STAGE_DISPATCH);
-    /* For results: before the first look, and before each poll. */
-    uint16_t tokens[32] = { 0 };
-    const int32_t expert_ids[2] = { 0, 1 };
-    joiner count = { .call_num = 100 };
-    afd_wait wait = AFD_WAIT_INIT(AFD_WAIT_SPIN);
-    wait.poll = answer_and_count;
-    wait.poll_arg = &count;
-    assert_int_equal(afd_attention_worker_dispatch(worker, 1, 0, tokens, 1, expert_ids, NULL, NULL), AFD_OK);
-    uint32_t progress_num = writers[1].progress_num;
-    wait.deadline_ns = 1;
-    assert_int_equal(afd_attention_worker_collect(worker, 1, NULL, tokens, &wait, NULL), AFD_DEADLINE);
-    assert_true(count.call_num > 100);
-    assert_int_equal(writers[1].progress_num - progress_num, count.call_num - 100 + 1);
-    world_free(world);
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -632,9 +527,6 @@ int main(void)
         cmocka_unit_test(a_wild_id_costs_its_session_the_place_and_nobody_else),
         cmocka_unit_test(a_step_of_wild_ids_alone_has_taken_something),
         cmocka_unit_test(what_the_experts_return_ends_the_step),
-        cmocka_unit_test(a_reply_ends_the_rounds_of_all_that_were_taken),
-        cmocka_unit_test(what_a_transport_refuses_comes_through),
-        cmocka_unit_test(writers_are_progressed_by_every_wait),
     };
     return cmocka_run_group_tests_name("worker trouble", tests, NULL, NULL);
 }

@@ -190,6 +190,7 @@ static void what_is_null_is_named(void **state)
     afd_writer_progress(NULL);
     afd_writer_close(NULL);
     assert_int_equal(afd_writer_peer(NULL), AFD_PEER_UNKNOWN);
+    assert_true(afd_writer_is_idle(NULL));
 }
 
 static void the_rest_goes_to_the_transport_as_it_is(void **state)
@@ -197,8 +198,11 @@ static void the_rest_goes_to_the_transport_as_it_is(void **state)
     (void)state;
     fake_writer fake = fake_writer_of(AFD_WINDOW_FFN, &shape);
     fake.state = AFD_PEER_DEAD;
+    fake.unsent_num = 1;
+    assert_false(afd_writer_is_idle(&fake.base));
     afd_writer_progress(&fake.base);
     assert_int_equal(fake.progress_num, 1);
+    assert_true(afd_writer_is_idle(&fake.base));
     assert_int_equal(afd_writer_peer(&fake.base), AFD_PEER_DEAD);
     afd_writer_close(&fake.base);
     assert_int_equal(fake.close_num, 1);

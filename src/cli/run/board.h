@@ -61,7 +61,7 @@ typedef struct run_sheet {
     uint32_t layer;
     uint32_t token_num;
     int32_t *experts;     /* [BS][top_k], in [0, routed) */
-    uint64_t *token_marks; /* [BS]: run_mark_of() each row that was sent */
+    uint64_t *token_marks; /* [BS]: run_mark_of() each row that was sent, as it will arrive */
     uint64_t *row_marks;  /* [BS][E]: of each row that came from its expert */
 } run_sheet;
 

@@ -7,6 +7,7 @@
 #include "out.h"
 #include "run/experts/experts.h"
 #include "run/member.h"
+#include "run/quantized.h"
 
 typedef struct ffn {
     run_member member;
@@ -15,6 +16,16 @@ typedef struct ffn {
     run_experts *experts;
     afd_ffn_worker *worker;
 } ffn;
+
+static uint64_t mark_token(const afd_experts_call *call, uint64_t row)
+{
+    if (call->type == AFD_TOKEN_INT8) {
+        return run_quantized_mark((const int8_t *)call->tokens + row * call->hidden, call->hidden,
+                                  call->dynamic_scale[row]);
+    }
+    size_t row_bytes = (size_t)call->hidden * sizeof(uint16_t);
+    return run_mark_of((const char *)call->tokens + row * row_bytes, row_bytes);
+}
 
 /* One row of a batch against the sheet of its (session, micro-batch). */
 static void check_row(ffn *self, const afd_experts_call *call, uint64_t row, uint32_t layer, uint32_t expert)
@@ -40,12 +51,8 @@ static void check_row(ffn *self, const afd_experts_call *call, uint64_t row, uin
                           ", expert %" PRIu32, session, micro_batch, token, slot, layer, expert, sheet->layer,
                           sent_expert);
     }
-    if (call->type == AFD_TOKEN_INT8) {
-        return; /* the row that was sent was rounded on the way; its result is verified in numbers */
-    }
-    size_t row_bytes = (size_t)call->hidden * sizeof(uint16_t);
     seat->row_num++;
-    if (run_mark_of((const char *)call->tokens + row * row_bytes, row_bytes) != sheet->token_marks[token]) {
+    if (mark_token(call, row) != sheet->token_marks[token]) {
         run_seat_mismatch(seat, "session %" PRIu32 ", micro-batch %" PRIu32 ", token %" PRIu32 ", slot %" PRIu32
                           ": the row is not the one that was sent", session, micro_batch, token, slot);
     }

@@ -6,6 +6,7 @@
 
 #include "out.h"
 #include "run/hidden/hidden.h"
+#include "run/quantized.h"
 #include "run/random.h"
 
 void run_flight_create(run_flight *flight, const run_job *job, uint32_t session, uint32_t micro_batch)
@@ -22,6 +23,7 @@ void run_flight_create(run_flight *flight, const run_job *job, uint32_t session,
         .combined = afd_cli_alloc(values, sizeof(uint16_t)),
         .experts = afd_cli_alloc(choices, sizeof(int32_t)),
         .weights = afd_cli_alloc(choices, sizeof(float)),
+        .quantized = afd_cli_alloc(job->options.model->hidden, sizeof(int8_t)),
     };
 }
 
@@ -32,6 +34,7 @@ void run_flight_destroy(run_flight *flight)
     free(flight->combined);
     free(flight->experts);
     free(flight->weights);
+    free(flight->quantized);
     *flight = (run_flight){ 0 };
 }
 
@@ -94,6 +97,18 @@ static void route(run_flight *flight, uint32_t layer)
     }
 }
 
+/* Of the row as it will arrive. */
+static uint64_t mark_token(const run_flight *flight, uint32_t token)
+{
+    uint32_t hidden = flight->job->options.model->hidden;
+    const uint16_t *row = &flight->states[(size_t)token * hidden];
+    if (!flight->job->options.quantize) {
+        return run_mark_of(row, hidden * sizeof(uint16_t));
+    }
+    float scale = run_quantize(row, hidden, flight->quantized);
+    return run_quantized_mark(flight->quantized, hidden, scale);
+}
+
 static void fill_in_sheet(const run_flight *flight, uint32_t layer)
 {
     const run_model *model = flight->job->options.model;
@@ -103,8 +118,7 @@ static void fill_in_sheet(const run_flight *flight, uint32_t layer)
     sheet->token_num = flight->token_num;
     memcpy(sheet->experts, flight->experts, (size_t)flight->token_num * model->top_k * sizeof(int32_t));
     for (uint32_t token = 0; token < flight->token_num; token++) {
-        sheet->token_marks[token] = run_mark_of(&flight->states[(size_t)token * model->hidden],
-                                                model->hidden * sizeof(uint16_t));
+        sheet->token_marks[token] = mark_token(flight, token);
     }
     memset(sheet->row_marks, 0, (size_t)flight->token_num * run_model_slot_num(model) * sizeof(uint64_t));
 }

@@ -18,6 +18,7 @@ typedef struct run_flight {
     uint16_t *combined; /* [BS][H]: the experts' results */
     int32_t *experts;   /* [BS][top_k] */
     float *weights;     /* [BS][top_k] */
+    int8_t *quantized;  /* [H]: a row on its way, where it goes as int8 */
 } run_flight;
 
 /* Ends with run_flight_destroy(). */

@@ -201,7 +201,7 @@ static bool step(ffn *self, bool *is_done, afd_error *error)
         *is_done = true;
         return false;
     default:
-        afd_cli_error("run", error);
+        run_member_note_refusal(&self->member, error);
         return false;
     }
 }
@@ -211,15 +211,15 @@ static bool work(ffn *self)
     afd_error error;
     bool is_done = false;
     if (!create(self, &error)) {
-        afd_cli_error("run", &error);
+        run_member_note_refusal(&self->member, &error);
         return false;
     }
-    self->member.seat->window = afd_ffn_worker_window(self->worker);
+    run_member_note_window(&self->member, afd_ffn_worker_window(self->worker));
     if (!run_member_meet(&self->member, RUN_PHASE_MADE)) {
         return true;
     }
     if (!accept_all(self, &error)) {
-        afd_cli_error("run", &error);
+        run_member_note_refusal(&self->member, &error);
         return false;
     }
     if (!run_member_meet(&self->member, RUN_PHASE_CONNECTED)) {
@@ -239,11 +239,6 @@ bool run_ffn(const run_job *job, uint32_t number)
     ffn self = { .job = job, .number = number };
     run_member_begin(&self.member, job, number, job->board.ffn_stop);
     bool is_done = work(&self);
-    if (self.worker != NULL) {
-        afd_window_info info;
-        afd_window_describe(afd_ffn_worker_window(self.worker), &info);
-        self.member.seat->window_bytes = info.sizes.window_bytes;
-    }
     run_member_end(&self.member, is_done);
     afd_ffn_worker_close(self.worker);
     run_experts_destroy(self.experts);

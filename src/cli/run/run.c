@@ -68,6 +68,9 @@ static int run_workers(const run_job *job, run_guard *guard)
     run_crew_end(&crew);
     int code = exit_code(end);
     if (end == RUN_END_REFUSED) {
+        if (started) {
+            run_crew_tell_refusal(&crew);
+        }
         return code;
     }
     if (job->options.timeline_path != NULL && !write_timeline(job)) {

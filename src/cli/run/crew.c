@@ -149,11 +149,12 @@ static bool has_lost_somebody(run_crew *crew)
 
 /* ---- leading ---- */
 
-/* Whether members [first, end) have all come to `phase`, or farther. */
+/* Whether members [first, end) have all come to `phase`, or farther; who gave up has not. */
 static bool all_reached(const run_crew *crew, uint32_t first, uint32_t end, run_phase phase)
 {
     for (uint32_t i = first; i < end; i++) {
-        if (phase_of(crew, i) < phase) {
+        run_phase reached = phase_of(crew, i);
+        if (reached < phase || reached == RUN_PHASE_FAILED) {
             return false;
         }
     }
@@ -244,12 +245,12 @@ run_end run_crew_lead(run_crew *crew)
     run_progress_bar bar;
     run_progress_bar_begin(&bar, crew->job->options.json);
     run_end end = await_phase(crew, 0, member_num, RUN_PHASE_MADE, &bar);
-    let_go(crew, RUN_PHASE_MADE);
     if (end == RUN_END_ALL_RIGHT) {
+        let_go(crew, RUN_PHASE_MADE);
         end = await_phase(crew, 0, member_num, RUN_PHASE_CONNECTED, &bar);
-        let_go(crew, RUN_PHASE_CONNECTED);
     }
     if (end == RUN_END_ALL_RIGHT) {
+        let_go(crew, RUN_PHASE_CONNECTED);
         end = await_phase(crew, ffn_num, member_num, RUN_PHASE_DONE, &bar);
         afd_stop_raise(crew->job->board.ffn_stop);
     }

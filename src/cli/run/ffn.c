@@ -5,6 +5,7 @@
 
 #include "afd/worker.h"
 #include "out.h"
+#include "run/arrival.h"
 #include "run/experts/experts.h"
 #include "run/member.h"
 
@@ -16,76 +17,15 @@ typedef struct ffn {
     afd_ffn_worker *worker;
 } ffn;
 
-/* One row of a batch against the sheet of its (session, micro-batch). */
-static void check_row(ffn *self, const afd_experts_call *call, uint64_t row, uint32_t layer, uint32_t expert)
-{
-    const run_model *model = self->job->options.model;
-    uint32_t session = (uint32_t)call->session_ids[row];
-    uint32_t micro_batch = (uint32_t)call->micro_batch_ids[row];
-    uint32_t token = (uint32_t)call->token_ids[row];
-    uint32_t slot = (uint32_t)call->expert_offsets[row];
-    const run_sheet *sheet = run_board_sheet(&self->job->board, session, micro_batch);
-    run_seat *seat = self->member.seat;
-    uint32_t sent_expert = slot < model->top_k ? (uint32_t)sheet->experts[(size_t)token * model->top_k + slot]
-                                               : model->routed_expert_num + slot - model->top_k;
-    seat->id_num++;
-    if (token >= sheet->token_num) {
-        run_seat_mismatch(seat, "session %" PRIu32 ", micro-batch %" PRIu32 ": token %" PRIu32 " came out, %" PRIu32
-                          " were sent", session, micro_batch, token, sheet->token_num);
-        return;
-    }
-    if (layer != sheet->layer || expert != sent_expert) {
-        run_seat_mismatch(seat, "session %" PRIu32 ", micro-batch %" PRIu32 ", token %" PRIu32 ", slot %" PRIu32
-                          ": came out for layer %" PRIu32 ", expert %" PRIu32 ", was sent for layer %" PRIu32
-                          ", expert %" PRIu32, session, micro_batch, token, slot, layer, expert, sheet->layer,
-                          sent_expert);
-    }
-    if (call->type == AFD_TOKEN_INT8) {
-        return; /* the row that was sent was rounded on the way; its result is verified in numbers */
-    }
-    size_t row_bytes = (size_t)call->hidden * sizeof(uint16_t);
-    seat->row_num++;
-    if (run_mark_of((const char *)call->tokens + row * row_bytes, row_bytes) != sheet->token_marks[token]) {
-        run_seat_mismatch(seat, "session %" PRIu32 ", micro-batch %" PRIu32 ", token %" PRIu32 ", slot %" PRIu32
-                          ": the row is not the one that was sent", session, micro_batch, token, slot);
-    }
-}
-
-static void check_batch(ffn *self, const afd_experts_call *call)
-{
-    const run_placement *placement = &self->job->placement;
-    uint32_t local_num = placement->local_nums[self->number];
-    uint64_t row = 0;
-    for (uint32_t group = 0; group < call->group_num; group++) {
-        uint32_t id = (uint32_t)call->group_list[2 * group];
-        for (int64_t i = 0; i < call->group_list[2 * group + 1]; i++, row++) {
-            check_row(self, call, row, id / local_num, placement->local_experts[self->number][id % local_num]);
-        }
-    }
-}
-
-/* Leaves a mark of every result, for the attention worker that gets it. */
-static void mark_results(const ffn *self, const afd_experts_call *call)
-{
-    const afd_shape *shape = &self->job->shape;
-    size_t row_bytes = (size_t)call->hidden * sizeof(uint16_t);
-    for (uint64_t row = 0; row < call->row_num; row++) {
-        run_sheet *sheet = run_board_sheet(&self->job->board, (uint32_t)call->session_ids[row],
-                                           (uint32_t)call->micro_batch_ids[row]);
-        size_t slot = (size_t)call->token_ids[row] * shape->selected_expert_num + (size_t)call->expert_offsets[row];
-        sheet->row_marks[slot] = run_mark_of((const char *)call->results + row * row_bytes, row_bytes);
-    }
-}
-
 /* The worker's experts: the real ones, between the checks of what goes in and the marks of what comes out. */
 static afd_status compute(void *arg, const afd_experts_call *call)
 {
     ffn *self = arg;
-    check_batch(self, call);
+    run_arrival_check(self->job, self->number, self->member.seat, call);
     run_stages_observe(&self->member.watch, AFD_STAGE_EXPERTS, true, AFD_MICRO_BATCH_ANY, -1);
     afd_status status = run_experts_compute(self->experts, call);
     run_stages_observe(&self->member.watch, AFD_STAGE_EXPERTS, false, AFD_MICRO_BATCH_ANY, -1);
-    mark_results(self, call);
+    run_arrival_mark_results(self->job, call);
     return status;
 }
 

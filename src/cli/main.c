@@ -18,7 +18,7 @@ static int cmd_help(int argc, char **argv);
 
 static const cli_verb verbs[] = {
 #ifdef AFD_HAVE_RUN
-    { "run", "run AFD on this host: attention workers feed an FFN worker, and every id is checked", afd_cmd_run },
+    { "run", "run AFD on this host: attention and FFN workers, real experts, everything checked", afd_cmd_run },
 #endif
     { "ls", "list the windows on this host, their owners and what is wrong with them", afd_cmd_ls },
     { "inspect", "show a window: its configuration, who is ready, who is late", afd_cmd_inspect },

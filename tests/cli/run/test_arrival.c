@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What an FFN worker finds wrong in a batch: the expert, the layer, the token, the row. The batch is made here from what
- * a flight sent. */
+/* What an FFN worker finds wrong in a batch: the expert, the layer, the token, the row. The batch is made here from
+ * what a flight sent. */
 #include "run/arrival.h"
 #include "run/flight.h"
 #include "run/hidden/hidden.h"
+#include "run/quantized.h"
 #include "small_job.h"
 
 enum { HIDDEN = 320, SLOTS = 3, ROW_MAX = 4 * SLOTS, FFN = 1, SESSION = 0, MICRO_BATCH = 1 };
@@ -15,6 +16,8 @@ typedef struct world {
     afd_experts_call call;
     uint16_t tokens[ROW_MAX][HIDDEN];
     uint16_t results[ROW_MAX][HIDDEN];
+    int8_t quantized[ROW_MAX][HIDDEN];
+    float scales[ROW_MAX];
     int64_t groups[8][2];
     int32_t session_ids[ROW_MAX];
     int32_t micro_batch_ids[ROW_MAX];
@@ -41,6 +44,7 @@ static void add_group(world *at, uint32_t layer, uint32_t local)
             }
             uint64_t row = at->call.row_num++;
             memcpy(at->tokens[row], &at->flight.states[(size_t)token * HIDDEN], sizeof(at->tokens[row]));
+            at->scales[row] = run_quantize(at->tokens[row], HIDDEN, at->quantized[row]);
             at->session_ids[row] = SESSION;
             at->micro_batch_ids[row] = MICRO_BATCH;
             at->token_ids[row] = (int32_t)token;
@@ -55,18 +59,20 @@ static void add_group(world *at, uint32_t layer, uint32_t local)
 }
 
 /* A batch of the second layer, of a round that is full, as it must arrive. */
-static world *begin(void)
+static world *begin_with(bool quantize)
 {
     world *at = test_calloc(1, sizeof(*at));
     run_options options = small_options();
+    options.quantize = quantize;
     small_job_create(&at->job, &options);
     run_flight_create(&at->flight, &at->job, SESSION, MICRO_BATCH);
     do {
         run_flight_next(&at->flight);
     } while (at->flight.token_num < 4 || run_flight_layer(&at->flight) != 1);
     at->call = (afd_experts_call){
-        .tokens = at->tokens,
-        .type = AFD_TOKEN_BF16,
+        .tokens = quantize ? (const void *)at->quantized : at->tokens,
+        .type = quantize ? AFD_TOKEN_INT8 : AFD_TOKEN_BF16,
+        .dynamic_scale = quantize ? at->scales : NULL,
         .hidden = HIDDEN,
         .group_list = &at->groups[0][0],
         .session_ids = at->session_ids,
@@ -81,6 +87,11 @@ static world *begin(void)
     }
     assert_true(at->call.row_num >= 4); /* the shared expert alone has four */
     return at;
+}
+
+static world *begin(void)
+{
+    return begin_with(false);
 }
 
 static void end(world *at)
@@ -103,11 +114,21 @@ static void what_arrives_as_sent_is_counted_and_nothing_else(void **state)
     assert_int_equal(at->seat.wrong_num, 0);
     assert_int_equal(at->seat.id_num, at->call.row_num);
     assert_int_equal(at->seat.row_num, at->call.row_num);
-    at->call.type = AFD_TOKEN_INT8;
+    end(at);
+}
+
+static void a_quantised_row_or_scale_that_is_another_is_found(void **state)
+{
+    world *at = begin_with(true);
+    (void)state;
     check(at);
     assert_int_equal(at->seat.wrong_num, 0);
-    assert_int_equal(at->seat.id_num, 2 * at->call.row_num);
     assert_int_equal(at->seat.row_num, at->call.row_num);
+    at->quantized[1][HIDDEN - 1]++;
+    at->scales[2] *= 1.5F;
+    check(at);
+    assert_int_equal(at->seat.wrong_num, 2);
+    assert_non_null(strstr(at->seat.first_mismatch, ": the row is not the one that was sent"));
     end(at);
 }
 
@@ -180,6 +201,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_arrives_as_sent_is_counted_and_nothing_else),
+        cmocka_unit_test(a_quantised_row_or_scale_that_is_another_is_found),
         cmocka_unit_test(every_row_for_another_expert_or_layer_is_found),
         cmocka_unit_test(a_row_that_is_not_the_one_that_was_sent_is_found),
         cmocka_unit_test(a_token_that_was_not_sent_is_found),

@@ -4,7 +4,8 @@
  *
  * A call looks at the window of its context, takes the (session, micro-batch) pairs that are ready, and for the k-th
  * taken writes layer_ids[k], session_ids[k], micro_batch_ids[k] and expert_ids[k][BS][E] into the context's output
- * buffers; entries past the number taken stay as they were. A desc that was taken is refilled and given back.
+ * buffers; entries past the number taken stay as they were, but for early copies (see the scheduler object). A desc
+ * that was taken is refilled and given back.
  *
  *   all-sync (sync_group_size = S)   waits for every session's desc of micro-batch ffn.polling_index, takes them all in
  *                                    session order, then polling_index = (polling_index + 1) % M.
@@ -58,14 +59,17 @@ extern "C" {
  *   - the live set: sessions that are away are not waited for,
  *   - the fair choice among a group's ready micro-batches,
  *   - since when each session has been silent, for deadline reports,
- *   - in all-sync, copies made early: the ids of who is ready are copied while others are awaited.
+ *   - in all-sync, copies made early: the layer and expert ids of who is ready are copied to their output rows while
+ *     others are awaited, and a call that then takes fewer or none leaves them there. The window is not written before
+ *     all are there.
  * It belongs to the one thread that schedules, which may also change it from poll().
  */
 typedef struct afd_ffn_scheduler afd_ffn_scheduler;
 
 /*
  * The caller's threads, lent for one call. run() calls part(part_arg, i) once for each i in [0, part_num), on whatever
- * threads it likes, at the same time or not, and returns when all have returned. libafd starts no thread itself.
+ * threads it likes, at the same time or not, and returns when all have returned. One call may run it several times, or
+ * not at all. libafd starts no thread itself.
  */
 typedef struct afd_part_runner {
     size_t size;       /* sizeof(afd_part_runner), so that it can grow */
@@ -79,8 +83,9 @@ typedef struct afd_ffn_schedule_args {
     int32_t sync_group_size;      /* G in [1, S], a divisor of S; S itself is all-sync */
     int32_t execute_mode;         /* 0 */
     afd_ffn_scheduler *scheduler; /* optional */
-    const afd_part_runner *parts; /* optional: 128 KiB of ids and more are taken in parts. It pays where ids come from
-                                     memory or another core, and costs where they are in the near cache */
+    const afd_part_runner *parts; /* optional: 128 KiB of descs and more, of up to 256 at a time, are taken in parts.
+                                     It pays between siblings of one core and costs between cores that are apart, so
+                                     measure first. Early copies are made by the calling thread alone */
 } afd_ffn_schedule_args;
 
 #define AFD_FFN_SCHEDULE_ARGS_INIT(sync_group_size_)                                                                  \
@@ -104,8 +109,10 @@ afd_status afd_ffn_schedule(afd_schedule_context *context, const afd_ffn_schedul
                             uint32_t *taken_num, afd_error *error);
 
 /*
- * One pass, without waiting: AFD_OK, AFD_STOPPED, AFD_NOBODY_LIVE or AFD_NOT_YET. From an AFD_NOT_YET until the next
- * other result the caller leaves the output buffers alone when it uses a scheduler object: they may hold early copies.
+ * One pass, without waiting: AFD_OK, AFD_STOPPED, AFD_NOBODY_LIVE or AFD_NOT_YET. With a scheduler object, from an
+ * AFD_NOT_YET until the next result with that object which is neither that nor an error, the output buffers may hold
+ * early copies: the caller leaves them alone, and window and outputs stay this object's, so that no call without it and
+ * no new window at the same place comes between.
  */
 afd_status afd_ffn_schedule_poll(afd_schedule_context *context, const afd_ffn_schedule_args *args, uint32_t *taken_num,
                                  afd_error *error);

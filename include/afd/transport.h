@@ -5,8 +5,8 @@
  *   local   the peer's window is memory of this process: threads, tests, guests with windows of their own
  *   shm     the peer's window is shared memory of this host, found by name
  *
- * Both write into the window itself, so a row is copied once, publish() is at once, progress() has nothing to do and a
- * writer is always idle. Creating allocates; writing never does. A writer is ended with afd_writer_close().
+ * Both write into the window itself, so a row is copied once, publish() is at once, progress() has nothing to do and
+ * the writer is always idle. Creating allocates; writing never does. A writer is ended with afd_writer_close().
  *
  * Threads and fork: as in writer.h.
  */

@@ -1,99 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <inttypes.h>
-#include <string.h>
 
+#include "attention/combine.h"
 #include "attention/schedule.h"
 #include "base/checked.h"
+#include "base/cpu.h"
 #include "base/error.h"
-#include "base/half.h"
 #include "context/shape.h"
 
 enum { TOP_K_MAX = 64 };
-
-/* What is added up: everything was checked, and all reads are inside the token data. */
-typedef struct combine_work {
-    const char *slots;   /* [token_num][slot_num] rows, slot_bytes apart */
-    size_t slot_bytes;
-    uint32_t token_num;
-    uint32_t slot_num;   /* E */
-    uint32_t top_k;      /* K */
-    uint32_t hidden;
-    const float *scales; /* [token_num][top_k] */
-    char *output;        /* [token_num][hidden] of 16 bits */
-} combine_work;
-
-/* ---- adding up ---- */
-
-/*
- * Sixteen values at a time, over all slots of the token: the sums stay in registers, each slot is read once, in order,
- * and nothing but the result is written. The loops have a constant length, and both types their own copy of the code,
- * so that compilers make vector instructions of them. Slots are read and results written as bytes, because a slot need
- * not be aligned.
- *
- * The file is compiled with -ffp-contract=off: a fused product and sum would be rounded once instead of twice.
- */
-enum { CHUNK = AFD_HIDDEN_MULTIPLE };
-
-#define AFD_ALWAYS_INLINE static inline __attribute__((always_inline))
-
-AFD_ALWAYS_INLINE void widen(float *restrict values, const char *restrict row, afd_token_type type)
-{
-    uint16_t halves[CHUNK];
-    memcpy(halves, row, sizeof(halves));
-    for (int i = 0; i < CHUNK; i++) {
-        values[i] = type == AFD_TOKEN_BF16 ? afd__bf16_to_f32(halves[i]) : afd__f16_to_f32(halves[i]);
-    }
-}
-
-AFD_ALWAYS_INLINE void narrow(char *restrict row, const float *restrict values, afd_token_type type)
-{
-    uint16_t halves[CHUNK];
-    for (int i = 0; i < CHUNK; i++) {
-        halves[i] = type == AFD_TOKEN_BF16 ? afd__f32_to_bf16(values[i]) : afd__f32_to_f16(values[i]);
-    }
-    memcpy(row, halves, sizeof(halves));
-}
-
-AFD_ALWAYS_INLINE void combine_chunk(const combine_work *work, const char *slots, const float *scales,
-                                     char *restrict output, afd_token_type type)
-{
-    float sums[CHUNK] = { 0 };
-    float values[CHUNK];
-    for (uint32_t k = 0; k < work->top_k; k++) {
-        widen(values, slots + k * work->slot_bytes, type);
-        for (int i = 0; i < CHUNK; i++) {
-            sums[i] += scales[k] * values[i];
-        }
-    }
-    for (uint32_t k = work->top_k; k < work->slot_num; k++) {
-        widen(values, slots + k * work->slot_bytes, type);
-        for (int i = 0; i < CHUNK; i++) {
-            sums[i] += values[i];
-        }
-    }
-    narrow(output, sums, type);
-}
-
-AFD_ALWAYS_INLINE void combine_tokens(const combine_work *work, afd_token_type type)
-{
-    size_t row_bytes = (size_t)work->hidden * sizeof(uint16_t);
-    for (size_t t = 0; t < work->token_num; t++) {
-        const char *slots = work->slots + t * work->slot_num * work->slot_bytes;
-        for (size_t at = 0; at < row_bytes; at += CHUNK * sizeof(uint16_t)) {
-            combine_chunk(work, slots + at, work->scales + t * work->top_k, work->output + t * row_bytes + at, type);
-        }
-    }
-}
-
-static void combine_f16(const combine_work *work)
-{
-    combine_tokens(work, AFD_TOKEN_F16);
-}
-
-static void combine_bf16(const combine_work *work)
-{
-    combine_tokens(work, AFD_TOKEN_BF16);
-}
 
 /* ---- checks ---- */
 
@@ -149,7 +64,7 @@ static afd_status check_args(const afd_combine_args *args, const afd_shape *shap
 }
 
 /* Where the slots of a micro-batch begin in the token data, and where the last one that is read ends. */
-static bool measure_slots(const afd_shape *shape, uint32_t micro_batch, const combine_work *work, uint64_t *begin,
+static bool measure_slots(const afd_shape *shape, uint32_t micro_batch, const afd__combine_work *work, uint64_t *begin,
                           uint64_t *end)
 {
     uint64_t slots_before = 0;
@@ -168,18 +83,19 @@ static bool measure_slots(const afd_shape *shape, uint32_t micro_batch, const co
            afd__add_u64(last, (uint64_t)work->hidden * sizeof(uint16_t), &last) && afd__add_u64(*begin, last, end);
 }
 
-static afd_status plan_work(combine_work *work, const afd_combine_args *args, const afd_shape *shape,
+static afd_status plan_work(afd__combine_work *work, const afd_combine_args *args, const afd_shape *shape,
                             const afd_window_fields *window, uint32_t micro_batch, afd_error *error)
 {
     uint64_t row_bytes = (uint64_t)args->hidden * sizeof(uint16_t);
     uint64_t begin = 0;
     uint64_t end = 0;
-    *work = (combine_work){
+    *work = (afd__combine_work){
         .slot_bytes = shape->ffn_to_attn_token_size >= row_bytes ? shape->ffn_to_attn_token_size : row_bytes,
         .token_num = args->token_num,
         .slot_num = shape->selected_expert_num,
         .top_k = args->top_k,
         .hidden = args->hidden,
+        .type = args->type,
         .scales = args->expert_scales,
         .output = args->output,
     };
@@ -215,7 +131,7 @@ static afd_status plan_micro_batch(afd__attention_plan *plan, const afd_schedule
 }
 
 /* All checks; then what is to be added up, and whose flags it belongs to. */
-static afd_status plan_combine(combine_work *work, afd__attention_plan *plan, const afd_schedule_context *context,
+static afd_status plan_combine(afd__combine_work *work, afd__attention_plan *plan, const afd_schedule_context *context,
                                const afd_combine_args *args, afd_error *error)
 {
     afd_status status = check_given(context, args, error);
@@ -237,10 +153,21 @@ static afd_status plan_combine(combine_work *work, afd__attention_plan *plan, co
     return status == AFD_OK ? plan_work(work, args, &shape, &window, plan->micro_batch, error) : status;
 }
 
+static void add_up(const afd__combine_work *work)
+{
+#if defined(__x86_64__)
+    if (afd__cpu_has_avx2()) {
+        afd__combine_rows_avx2(work);
+        return;
+    }
+#endif
+    afd__combine_rows(work);
+}
+
 afd_status afd_attention_combine(afd_schedule_context *context, const afd_combine_args *args, afd_wait *wait,
                                  afd_error *error)
 {
-    combine_work work;
+    afd__combine_work work;
     afd__attention_plan plan;
     afd_status status = plan_combine(&work, &plan, context, args, error);
     if (status == AFD_OK && args->need_schedule) {
@@ -249,7 +176,7 @@ afd_status afd_attention_combine(afd_schedule_context *context, const afd_combin
     if (status != AFD_OK) {
         return status;
     }
-    (args->type == AFD_TOKEN_BF16 ? combine_bf16 : combine_f16)(&work);
+    add_up(&work);
     if (args->need_schedule) {
         afd__attention_clear(&plan);
         context->attention.micro_batch_id = plan.micro_batch;

@@ -150,10 +150,12 @@ static afd_status send_quantized(const afd__dispatch_plan *plan, const afd_place
     if (status != AFD_OK) {
         return status;
     }
+    afd__quantize_work work = { .token = token, .hidden = plan->hidden, .type = plan->type };
     if (plan->smooth_scales != NULL) {
-        afd__quantize_token(row, token, plan->smooth_scales + (size_t)expert * plan->hidden, plan->hidden, plan->type);
+        work.smooth_scales = plan->smooth_scales + (size_t)expert * plan->hidden;
+        afd__quantize_token(row, &work);
     } else if (*first == NULL) {
-        afd__quantize_token(row, token, NULL, plan->hidden, plan->type);
+        afd__quantize_token(row, &work);
         *first = row;
     } else {
         memcpy(row, *first, afd_token_bytes(AFD_TOKEN_INT8, plan->hidden));

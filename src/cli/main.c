@@ -18,13 +18,13 @@ static int cmd_help(int argc, char **argv);
 
 static const cli_verb verbs[] = {
 #ifdef AFD_HAVE_RUN
-    { "run", "run AFD on this host: attention workers feed an FFN worker, and every id is checked", afd_cmd_run },
+    { "run", "run AFD on this host: attention and FFN workers, real experts, everything checked", afd_cmd_run },
 #endif
     { "ls", "list the windows on this host, their owners and what is wrong with them", afd_cmd_ls },
     { "inspect", "show a window: its configuration, who is ready, who is late", afd_cmd_inspect },
     { "dump", "copy a window, as it is at this moment, into a file for `afd inspect`", afd_cmd_dump },
     { "rm", "remove windows: by name, or all whose owner is dead", afd_cmd_rm },
-    { "bench", "time the scheduler next to the plain algorithm and to the floor", afd_cmd_bench },
+    { "bench", "time the operators next to the plain algorithm and to the floor", afd_cmd_bench },
     { "doctor", "say what this machine offers, and every setting with its meaning", afd_cmd_doctor },
     { "help", "this text, or how a verb is used", cmd_help },
 };

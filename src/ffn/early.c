@@ -26,17 +26,21 @@ void afd__ffn_early_discard(const afd__ffn_plan *plan)
     }
 }
 
-/* The row of a session is the number of live ones before it. */
-static size_t row_of(const afd__ffn_plan *plan, uint32_t session)
+/* Counts rows from session to session: the row of one is the number of live ones before it. Sessions only go up. */
+typedef struct row_counter {
+    uint32_t session;
+    uint32_t row; /* of that session */
+} row_counter;
+
+static uint32_t row_of(const afd__ffn_plan *plan, row_counter *counter, uint32_t session)
 {
-    size_t row = 0;
     if (plan->scheduler->live_num == plan->session_num) {
         return session;
     }
-    for (uint32_t s = 0; s < session; s++) {
-        row += afd__ffn_plan_awaits(plan, s);
+    for (; counter->session < session; counter->session++) {
+        counter->row += afd__ffn_plan_awaits(plan, counter->session);
     }
-    return row;
+    return counter->row;
 }
 
 static void copy(const afd__ffn_plan *plan, uint32_t session, size_t row)
@@ -58,6 +62,7 @@ static void miss(afd__ffn_pass *pass, uint32_t session)
 /* Copies who is ready among those that were missing; true if nobody is missing any more. */
 static bool copy_ready(const afd__ffn_plan *plan, afd__ffn_pass *pass)
 {
+    row_counter rows = { 0, 0 }; /* of this pass, so that many copies in one pass count every session once */
     uint32_t end = pass->end_missing;
     pass->end_missing = 0;
     for (uint32_t s = pass->first_missing; s < end; s++) {
@@ -65,7 +70,7 @@ static bool copy_ready(const afd__ffn_plan *plan, afd__ffn_pass *pass)
             continue;
         }
         if (afd__ffn_plan_is_ready(plan, s, plan->polling_index)) {
-            copy(plan, s, row_of(plan, s));
+            copy(plan, s, row_of(plan, &rows, s));
         } else {
             miss(pass, s);
         }

@@ -4,8 +4,8 @@
  * rows while others are awaited, so that when the last one comes only its own are left to copy. Copies are private;
  * the window changes only when everybody is there, after every flag and layer_id was looked at once more (H7).
  *
- * Who was copied stands in the scheduler object, with what for: the same descs, rows and size. Another call, a change
- * of the live set, and every result but AFD_NOT_YET discard it.
+ * Who was copied stands in the scheduler object, with what for: the same descs, rows and size. Another such call, a
+ * change of the live set, and every result but AFD_NOT_YET and errors discard it.
  */
 #ifndef AFD_FFN_EARLY_H
 #define AFD_FFN_EARLY_H

@@ -148,10 +148,7 @@ uint64_t afd_ffn_scheduler_silent_ns(const afd_ffn_scheduler *scheduler, uint32_
     return now_ns > heard_ns ? now_ns - heard_ns : 0;
 }
 
-void afd__scheduler_note_taken(afd_ffn_scheduler *scheduler, uint32_t session, uint64_t now_ns)
+void afd__scheduler_make_live(afd_ffn_scheduler *scheduler, uint32_t session)
 {
-    scheduler->sessions[session].heard_ns = now_ns;
-    if (scheduler->sessions[session].state != AFD_SESSION_LIVE) {
-        set_state(scheduler, session, AFD_SESSION_LIVE);
-    }
+    set_state(scheduler, session, AFD_SESSION_LIVE);
 }

@@ -34,7 +34,16 @@ struct afd_ffn_scheduler {
 afd_status afd__scheduler_check(const afd_ffn_scheduler *scheduler, uint32_t session_num, uint32_t micro_batch_num,
                                 afd_error *error);
 
-/* The session, in [0, session_num), was just taken: it is live from now on, and heard at now_ns. */
-void afd__scheduler_note_taken(afd_ffn_scheduler *scheduler, uint32_t session, uint64_t now_ns);
+/* The session, in [0, session_num), was taken for the first time and is live from now on. */
+void afd__scheduler_make_live(afd_ffn_scheduler *scheduler, uint32_t session);
+
+/* The session was just taken: it is live, and heard at now_ns. */
+static inline void afd__scheduler_note_taken(afd_ffn_scheduler *scheduler, uint32_t session, uint64_t now_ns)
+{
+    scheduler->sessions[session].heard_ns = now_ns;
+    if (scheduler->sessions[session].state != AFD_SESSION_LIVE) {
+        afd__scheduler_make_live(scheduler, session);
+    }
+}
 
 #endif

@@ -5,7 +5,8 @@
 # Disassembles objects that were compiled for aarch64 and looks for the six orders of src/window/handover.h, which x86
 # makes of plain moves:
 #   A2  afd_ffn_desc_is_free   load-acquire      R1  afd_ffn_desc_publish   store-release
-#   A1  the scheduler's readiness check          R2  the scheduler's give-back, both inlined into src/ffn/schedule.c
+#   A1  the scheduler's readiness check, inlined into src/ffn/pass.c and early.c
+#   R2  the scheduler's give-back, inlined into src/ffn/take.c and early.c
 #   A5  the attention side's readiness check     R5  afd_slot_publish   store-release
 #       inlined into src/attention/schedule.c
 set -eu
@@ -13,17 +14,21 @@ set -eu
 objdump=$1
 shift
 handover=
-schedule=
+pass=
+take=
+early=
 attention=
 for object in "$@"; do
     case $object in
     */window/handover.c.o) handover=$object ;;
-    */ffn/schedule.c.o) schedule=$object ;;
+    */ffn/pass.c.o) pass=$object ;;
+    */ffn/take.c.o) take=$object ;;
+    */ffn/early.c.o) early=$object ;;
     */attention/schedule.c.o) attention=$object ;;
     esac
 done
-if [ -z "$handover" ] || [ -z "$schedule" ] || [ -z "$attention" ]; then
-    echo "among the objects is no window/handover.c.o, no ffn/schedule.c.o or no attention/schedule.c.o"
+if [ -z "$handover" ] || [ -z "$pass" ] || [ -z "$take" ] || [ -z "$early" ] || [ -z "$attention" ]; then
+    echo "one of window/handover.c.o, ffn/{pass,take,early}.c.o and attention/schedule.c.o is not among the objects"
     exit 1
 fi
 
@@ -51,8 +56,10 @@ holds() {
 
 holds A2 afd_ffn_desc_is_free "$load_acquire" "$handover" afd_ffn_desc_is_free
 holds R1 afd_ffn_desc_publish "$store_release" "$handover" afd_ffn_desc_publish
-holds A1 "ffn/schedule.c, readiness" "$load_acquire" "$schedule"
-holds R2 "ffn/schedule.c, give-back" "$store_release" "$schedule"
+holds A1 "ffn/pass.c, readiness" "$load_acquire" "$pass"
+holds A1 "ffn/early.c, readiness" "$load_acquire" "$early"
+holds R2 "ffn/take.c, give-back" "$store_release" "$take"
+holds R2 "ffn/early.c, give-back" "$store_release" "$early"
 holds R5 afd_slot_publish "$store_release" "$handover" afd_slot_publish
 # The file waits through base/wait.c and has no other acquire of its own.
 holds A5 "attention/schedule.c, readiness" "$load_acquire" "$attention"

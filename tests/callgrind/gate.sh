@@ -5,9 +5,11 @@
 # Counts the instructions of the scheduler's paths under callgrind and compares them with the figures in EXPECTED, so
 # that an accident shows without a clock. UPDATE=1 writes the figures down instead. 77 where there is no valgrind.
 #
-# callgrind counts nothing of a memcpy or memset that the processor does in one instruction, and libc's choice of one
-# depends on the machine; so libc is asked for the same plain one everywhere, and valgrind 3.19, which knows no AVX-512,
-# gets none to see. What has no such choice, as on other processors, ignores the request.
+# The library has no code that a processor chooses at run time, so what is counted is what runs. Only libc's memcpy and
+# memset, which copy and refill early copies, have such a choice, and callgrind counts nothing of one that the processor
+# does in one instruction. So libc is asked for the same plain one everywhere, and valgrind 3.19, which knows nothing of
+# AVX-512, gets none to see. What has no such choice, as on other processors, ignores the request.
+
 set -eu
 
 workload=$1
@@ -40,7 +42,7 @@ count() {
 
 failed=0
 grep -v "^$machine " "$expected" >"$folder/expected" || true
-for path in allsync groups idle; do
+for path in allsync object groups idle; do
     now=$(count "$path")
     if [ "${now:-0}" -eq 0 ]; then
         echo "$path: callgrind counted nothing: is afd_ffn_schedule_poll still called so?"

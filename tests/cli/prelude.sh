@@ -5,6 +5,9 @@
 afd() { "$AFD" "$@"; }
 json_get() { "$TOOLS/json_get" "$@"; }
 
+# shellcheck disable=SC2034 # for cases
+examples=$(cd "$1/../../examples" && pwd)
+
 # hold [OPTIONS] NAME S M BS E: a window with a living owner, until `release` or the end of the case.
 declare -A holder_pids=()
 hold() {
@@ -71,27 +74,36 @@ await() {
     return 1
 }
 
-# start_run [VAR=VALUE | ENV-OPTION]... -- OPTIONS: a run in the background, its pid in run_pid, what it prints in
-# run.out and run.err. Returns when its window is there. A shell's background process ignores SIGINT, and what runs
-# under nohup SIGHUP; this one does not. It is killed with the shell that started it.
+# A run that is over in no time, and one that is not over before it is ended: of the model with the smallest experts, and
+# with a pool of a single one.
+tiny=(--model qwen3-30b --layers 2 --batch 2 --weights 1MiB)
+small=(--steps 1 "${tiny[@]}")
+endless=(--steps 1000000 "${tiny[@]}")
+
+# start_run [VAR=VALUE | ENV-OPTION]... -- --name NAME OPTIONS: a run in the background, its pid in run_pid, what it
+# prints in run.out and run.err. Returns when its windows are there. A shell's background process ignores SIGINT, and
+# what runs under nohup SIGHUP; this one does not. It is killed with the shell that started it.
 start_run() {
-    local environment=()
+    local environment=() name
     while [[ $1 != -- ]]; do environment+=("$1") && shift; done
-    : >run.err # there before the background process opens it
+    name=$3
     setpriv --pdeathsig KILL env --default-signal=INT,TERM,HUP "${environment[@]}" \
         "$AFD" run "${@:2}" >run.out 2>run.err &
     run_pid=$!
-    await grep -q '^afd run: window' run.err
+    await test -e "$(window_file "$name.ffn0")" -a -e "$(window_file "$name.attention0")"
 }
 
-# await_processes N: until the run has N attention workers, `workers` in the order of their sessions, and its `guard`.
+# await_processes F A: until the run has F FFN and A attention workers, in `ffn` and `attention` by their numbers, and
+# its `guard`.
 await_processes() {
-    local session
-    await find_processes "$1"
-    for session in "${!workers[@]}"; do echo "session-$session ${workers[session]}" >>"$AFD_CLI_PIDS"; done
+    local i
+    await find_processes $(($1 + $2))
+    ffn=("${workers[@]:0:$1}") attention=("${workers[@]:$1}")
+    for i in "${!ffn[@]}"; do echo "ffn-$i ${ffn[i]}" >>"$AFD_CLI_PIDS"; done
+    for i in "${!attention[@]}"; do echo "attention-$i ${attention[i]}" >>"$AFD_CLI_PIDS"; done
 }
 
-workers=() guard=
+workers=() ffn=() attention=() guard=
 find_processes() {
     local stat pid state parent session
     workers=() guard=
@@ -105,10 +117,11 @@ find_processes() {
     [[ ${#workers[@]} == "$1" && -n $guard ]]
 }
 
-# has_sent SESSION NAME: the session is past the first layer, so it has sent all its micro-batches once.
+# has_sent SESSION NAME: the session is past the first layer, so it has sent all its micro-batches once and had an answer
+# from every FFN worker that it asked.
 has_sent() {
     local layer
-    layer=$(afd inspect --json "$2" | json_get layer_ids "$1" 0) && ((layer > 0))
+    layer=$(afd inspect --json "$2.ffn0" | json_get layer_ids "$1" 0) && ((layer > 0))
 }
 
 # end_run [SIGNAL]: sends it to the run, awaits the run's end, and says how it ended and which processes it left.
@@ -133,15 +146,16 @@ has_ended() {
 
 # What varies in a run's table.
 figures() {
-    sed -E -e 's/^(time +)[0-9.]+ s$/\1N s/' -e 's/^(calls +[0-9]+), [0-9]+ /\1, N /' \
-        -e 's/^(token info +.*), .*\/s$/\1, N\/s/' -e '/^flag to return/s/[0-9.]+ us/N us/g' \
-        -e 's/^((empty passes|late reports) +)[0-9]+$/\1N/' -e 's/[0-9.]+ times the mean/N times the mean/'
+    sed -E -e 's/^(time +)[0-9.]+ s$/\1N s/' -e 's/^(tokens +)[0-9.]+ /\1N /' -e 's/^(  [a-z]+) .*/\1  N/' \
+        -e 's/^(moved +.*), .*\/s$/\1, N\/s/' -e 's/^(not the experts +)[0-9.]+/\1N/' \
+        -e 's/at most [0-9.]+ .?i?B of its own/at most N of its own/' -e 's/^(late reports +)[0-9]+$/\1N/' \
+        -e 's/largest error [0-9.]+ of/largest error N of/'
 }
 
 # The same of a run that was cut off: how far it came varies too.
 figures_so_far() {
-    figures | sed -E -e 's/^(calls +)[0-9]+/\1N/' -e 's/^(sessions taken +)[0-9]+/\1N/' \
-        -e 's/^(token info +).*/\1N, N\/s/' -e 's/until then [0-9]+ of/until then N of/' -e "$last_sent"
+    figures | sed -E -e 's/^(moved +).*/\1N, N\/s/' -e 's/until then [0-9]+ of/until then N of/' \
+        -e 's/answered [0-9]+ micro/answered N micro/' -e "$last_sent"
 }
 last_sent='s/after [0-9]+ micro-batches; its last was micro-batch [0-9]+ of layer [0-9]+/after N micro-batches; '
 last_sent+='its last was micro-batch N of layer N/'
@@ -150,7 +164,7 @@ last_sent+='its last was micro-batch N of layer N/'
 run_result() {
     afd run --json "$@" >run.json
     local status=$? key
-    for key in verdict sessions_taken sessions_expected expert_ids_checked differences; do
+    for key in verdict micro_batches_back micro_batches_expected expert_ids_checked rows_checked differences; do
         printf '%s %s, ' "$key" "$(json_get "$key" <run.json)"
     done
     echo "exit $status"

@@ -146,6 +146,37 @@ struct see_all_then_take_all {
     }
 };
 
+/* All-sync that works while it waits (H7): copies each when it is seen ready, and when the last one is there looks at
+ * all flags and layers once more, then refills and gives back. */
+struct copy_early_then_take_all {
+    static constexpr auto rests_on = is_of_descs;
+
+    static void schedule(afd_ffn_desc *descs)
+    {
+        for (int round = 0; round < ROUND_NUM; round++) {
+            for (int s = 0; s < PRODUCER_NUM; s++) {
+                while (!afd__desc_is_ready(&descs[s])) {
+                    rl::yield(1, RL_INFO);
+                }
+                int32_t expert_ids[MODEL_ID_NUM] = { 0 };
+                RL_ASSERT(afd__desc_read_layer_id(&descs[s]) == layer_id_of(s, round));
+                afd__desc_read_ids(expert_ids, &descs[s], MODEL_ID_NUM);
+                for (int slot = 0; slot < MODEL_ID_NUM; slot++) {
+                    RL_ASSERT(expert_ids[slot] == expert_id_of(s, round, slot));
+                }
+            }
+            for (int s = 0; s < PRODUCER_NUM; s++) {
+                RL_ASSERT(afd__desc_is_ready(&descs[s]));
+                RL_ASSERT(afd__desc_read_layer_id(&descs[s]) == layer_id_of(s, round));
+            }
+            for (int s = 0; s < PRODUCER_NUM; s++) {
+                afd__desc_refill_ids(&descs[s], MODEL_ID_NUM);
+                afd__desc_give_back(&descs[s]);
+            }
+        }
+    }
+};
+
 static void make_fresh(afd_ffn_desc &desc)
 {
     desc.flag.store(AFD_FLAG_FREE, rl::mo_relaxed, RL_INFO);
@@ -384,10 +415,12 @@ int main()
 {
     bool passed = passes_as_written<desc_model, take_each>("take each");
     passed = passes_as_written<desc_model, see_all_then_take_all>("see all, then take all") && passed;
+    passed = passes_as_written<desc_model, copy_early_then_take_all>("copy early, take all") && passed;
     passed = passes_as_written<slot_model, slot_round>("slots, round by round") && passed;
     passed = sites_are_found() && passed;
     passed = fails_with_each_weakened<desc_model, take_each>("take each") && passed;
     passed = fails_with_each_weakened<desc_model, see_all_then_take_all>("see all, then take all") && passed;
+    passed = fails_with_each_weakened<desc_model, copy_early_then_take_all>("copy early, take all") && passed;
     passed = fails_with_each_weakened<slot_model, slot_round>("slots, round by round") && passed;
     std::printf(passed ? "passed\n" : "FAILED\n");
     return passed ? 0 : 1;

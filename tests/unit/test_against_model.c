@@ -5,7 +5,11 @@
  *
  *     test_against_model [SEED]        or AFD_TEST_SEED=SEED; the seed is printed, and gives the same cases again
  *
- * Nobody writes during a call, so this says nothing about order between threads; tests/stress and tests/model do.
+ * Some waiting calls find little ready at first: poll() then lets sessions arrive one by one, come and go, until
+ * everybody whom the model waits for is there or the script ends with a stop. In all-sync with a scheduler object those
+ * are the calls that copy early.
+ *
+ * Nobody else writes during a call, so this says nothing about order between threads; tests/stress and tests/model do.
  */
 #include <inttypes.h>
 #include <stdio.h>
@@ -16,7 +20,12 @@
 #include "ffn_world.h"
 #include "random_numbers.h"
 
-enum { CASE_NUM = 20000, CALL_NUM_MAX = 6 };
+enum {
+    CASE_NUM = 20000,
+    CALL_NUM_MAX = 6,
+    STEP_NUM_MAX = 60,    /* of poll() in one call */
+    LARGE_CASE_EVERY = 80 /* a case whose calls are cut into parts, and find more than they take at once */
+};
 
 static const uint64_t default_seed = 20261122;
 
@@ -29,13 +38,18 @@ typedef struct test_case {
     void *scheduler_memory;
     uint32_t ready_percent;
     uint32_t round;
+    bool has_copies; /* early ones, from a pass that said "not yet": the outputs are not the caller's */
 } test_case;
 
 static uint64_t failure_num;
 /* By the kind of call and its result, to show that all of them came up. AFD_DEADLINE counts as AFD_NOT_YET, which frees
  * its number for the errors. */
+enum { WAITING, ONE_PASS, KIND_NUM };
 enum { REFUSED = AFD_DEADLINE, RESULT_NUM = AFD_NOBODY_LIVE + 1 };
-static uint64_t call_nums[2][RESULT_NUM];
+static uint64_t call_nums[KIND_NUM][RESULT_NUM];
+static uint64_t arrival_nums[RESULT_NUM]; /* of the calls whose poll() goes through a script */
+static uint64_t early_num;                /* in whose outputs early copies were seen before they took */
+static uint64_t part_run_num;
 
 static void complain(const test_case *c, const char *what, int64_t got, int64_t expected)
 {
@@ -88,6 +102,17 @@ static void check(bool is_right, const char *what)
     }
 }
 
+/* Runs the parts in an order that changes from call to call. */
+static void run_parts(void *run_arg, void (*part)(void *part_arg, uint32_t index), void *part_arg, uint32_t part_num)
+{
+    random_numbers *numbers = run_arg;
+    uint32_t first = random_below(numbers, part_num);
+    for (uint32_t i = 0; i < part_num; i++) {
+        part(part_arg, (first + i) % part_num);
+    }
+    part_run_num++;
+}
+
 static void make_scheduler(test_case *c)
 {
     uint32_t session_num = c->world->shape.session_num;
@@ -107,9 +132,10 @@ static void make_scheduler(test_case *c)
 static test_case make_case(uint64_t seed)
 {
     test_case c = { .numbers = { seed } };
-    uint32_t session_num = 1 + random_below(&c.numbers, 40);
-    uint32_t micro_batch_num = 1 + random_below(&c.numbers, 5);
-    uint32_t id_num = 1 + random_below(&c.numbers, 70);
+    bool is_large = random_below(&c.numbers, LARGE_CASE_EVERY) == 0;
+    uint32_t session_num = 1 + random_below(&c.numbers, is_large ? 600 : 40);
+    uint32_t micro_batch_num = 1 + random_below(&c.numbers, is_large ? 2 : 5);
+    uint32_t id_num = 1 + random_below(&c.numbers, is_large ? 500 : 70);
     uint32_t selected_expert_num = random_divisor(&c.numbers, id_num);
     c.world = ffn_world_new(session_num, micro_batch_num, id_num / selected_expert_num, selected_expert_num,
                             4 * random_below(&c.numbers, 16));
@@ -161,18 +187,22 @@ static void compare_members(const test_case *c)
     }
 }
 
-/* With a scheduler object an all-sync call that takes nothing may leave early copies in the outputs. */
-static void forgive_early_copies(const test_case *c, const plain_memory *plain, afd_status status)
+static bool may_copy_early(const test_case *c)
+{
+    return c->plain != NULL && (uint32_t)c->args.sync_group_size == c->world->shape.session_num;
+}
+
+/* With a scheduler object an all-sync call may leave early copies past the rows that it took: ids and layers only. */
+static void forgive_early_copies(const test_case *c, const plain_memory *plain, uint32_t taken_num)
 {
     const ffn_world *world = c->world;
-    size_t row_bytes = 4 * (size_t)world->shape.session_num;
-    if (c->plain == NULL || status == AFD_OK || (uint32_t)c->args.sync_group_size != world->shape.session_num) {
-        return;
+    size_t first = taken_num;
+    size_t num = world->shape.session_num - first;
+    if (may_copy_early(c)) {
+        memcpy(plain->layer_ids + 4 * first, world->layer_ids + first, 4 * num);
+        memcpy(plain->expert_ids + 4 * first * world->id_num, world->expert_ids + first * world->id_num,
+               4 * num * world->id_num);
     }
-    memcpy(plain->layer_ids, world->layer_ids, row_bytes);
-    memcpy(plain->session_ids, world->session_ids, row_bytes);
-    memcpy(plain->micro_batch_ids, world->micro_batch_ids, row_bytes);
-    memcpy(plain->expert_ids, world->expert_ids, row_bytes * world->id_num);
 }
 
 /* The waiting call, with a deadline long past, so that it ends where the model says "not yet". */
@@ -185,28 +215,20 @@ static afd_status schedule_until_deadline(test_case *c, uint32_t *taken_num)
     return status == AFD_DEADLINE ? AFD_NOT_YET : status;
 }
 
-static void make_call(test_case *c)
+static void compare(test_case *c, afd_status status, afd_status expected, uint32_t taken_num, uint32_t expected_num,
+                    uint8_t *copy)
 {
     ffn_world *world = c->world;
-    bool poll = random_chance(&c->numbers, 50);
-    uint32_t taken_num = 77;
-    uint32_t expected_num = 78;
-    if (c->plain == NULL || random_chance(&c->numbers, 50)) {
-        ffn_world_clear_outputs(world);
-    }
-    uint8_t *copy = ffn_world_copy(world);
     plain_memory plain = ffn_world_plain(world, copy);
-    afd_status expected = plain_schedule(&plain, c->args.sync_group_size, c->args.execute_mode, c->plain,
-                                         &expected_num);
-    afd_status status = poll ? afd_ffn_schedule_poll(world->context, &c->args, &taken_num, NULL)
-                             : schedule_until_deadline(c, &taken_num);
     if (status != expected) {
         complain(c, "the result", status, expected);
     }
     if (taken_num != expected_num) {
         complain(c, "the number taken", taken_num, expected_num);
     }
-    forgive_early_copies(c, &plain, status);
+    if (expected >= 0) {
+        forgive_early_copies(c, &plain, expected_num);
+    }
     if (!ffn_world_equals(world, copy)) {
         uint64_t at = 0;
         while (world->block[at] == copy[at]) {
@@ -215,8 +237,143 @@ static void make_call(test_case *c)
         complain(c, "a byte", world->block[at], copy[at]);
     }
     compare_members(c);
-    call_nums[poll][expected < 0 ? REFUSED : (int)expected]++;
+}
+
+static void make_call(test_case *c)
+{
+    ffn_world *world = c->world;
+    bool poll = random_chance(&c->numbers, 50);
+    uint32_t taken_num = 77;
+    uint32_t expected_num = 78;
+    if (!c->has_copies && random_chance(&c->numbers, 70)) {
+        ffn_world_clear_outputs(world);
+    }
+    uint8_t *copy = ffn_world_copy(world);
+    plain_memory plain = ffn_world_plain(world, copy);
+    afd_status expected = plain_schedule(&plain, c->args.sync_group_size, c->args.execute_mode, c->plain,
+                                         &expected_num);
+    afd_status status = poll ? afd_ffn_schedule_poll(world->context, &c->args, &taken_num, NULL)
+                             : schedule_until_deadline(c, &taken_num);
+    compare(c, status, expected, taken_num, expected_num, copy);
+    if (expected >= 0) {
+        c->has_copies = poll && expected == AFD_NOT_YET && may_copy_early(c);
+    }
+    call_nums[poll ? ONE_PASS : WAITING][expected < 0 ? REFUSED : (int)expected]++;
     free(copy);
+}
+
+/* ---- arrivals ---- */
+
+/* A waiting call whose poll() changes the world, and the model's world beside it. */
+typedef struct arrivals {
+    test_case *c;
+    uint8_t *copy;
+    afd_status expected;
+    uint32_t expected_num;
+    int32_t stop;
+    uint32_t step_num; /* still to come */
+    bool is_over; /* the model knows the result: there must be no other empty pass */
+    bool saw_copies;
+    uint8_t first_layer_id[4]; /* what the output held before */
+} arrivals;
+
+/* What the model makes of the world as it is now. A second look without anybody there ends the call. */
+static void ask_model(arrivals *a)
+{
+    const afd_ffn_schedule_args *args = &a->c->args;
+    plain_memory plain = ffn_world_plain(a->c->world, a->copy);
+    afd_status before = a->expected;
+    a->expected = plain_schedule(&plain, args->sync_group_size, args->execute_mode, a->c->plain, &a->expected_num);
+    a->is_over = a->expected == AFD_OK || (a->expected == AFD_NOBODY_LIVE && before == AFD_NOBODY_LIVE);
+}
+
+/* Arms one desc in the world and in the copy. */
+static void arm_one(arrivals *a, uint32_t session, uint32_t micro_batch, int32_t flag)
+{
+    ffn_world *world = a->c->world;
+    uint8_t *desc = (uint8_t *)ffn_world_desc(world, session, micro_batch);
+    ffn_world_arm(world, session, micro_batch, a->c->round, flag);
+    memcpy(a->copy + (desc - world->block), desc, world->desc_bytes);
+}
+
+static void let_some_arrive(arrivals *a)
+{
+    test_case *c = a->c;
+    const afd_shape *shape = &c->world->shape;
+    uint32_t num = random_chance(&c->numbers, 50) ? 1 : 1 + random_below(&c->numbers, shape->session_num);
+    uint32_t polled = (uint32_t)c->world->context->ffn.polling_index;
+    uint32_t session = random_below(&c->numbers, shape->session_num);
+    for (uint32_t i = 0; i < shape->session_num && num > 0; i++, session = (session + 1) % shape->session_num) {
+        bool is_awaited = random_chance(&c->numbers, 90);
+        uint32_t micro_batch = is_awaited ? polled : random_below(&c->numbers, shape->micro_batch_num);
+        if (ffn_world_desc(c->world, session, micro_batch)->flag != AFD_FLAG_READY) {
+            arm_one(a, session, micro_batch, AFD_FLAG_READY);
+            num--;
+        }
+    }
+}
+
+/* A peer that breaks the rules: replaces what it has published, or takes it back. */
+static void let_one_cheat(arrivals *a)
+{
+    const afd_shape *shape = &a->c->world->shape;
+    uint32_t session = random_below(&a->c->numbers, shape->session_num);
+    a->c->round++;
+    arm_one(a, session, (uint32_t)a->c->world->context->ffn.polling_index,
+            random_chance(&a->c->numbers, 70) ? AFD_FLAG_READY : AFD_FLAG_FREE);
+}
+
+static void let_time_go_by(void *arg)
+{
+    arrivals *a = arg;
+    test_case *c = a->c;
+    if (a->is_over) {
+        complain(c, "an empty pass though the model is through", 1, 0);
+        afd_stop_raise(&a->stop);
+        return;
+    }
+    a->saw_copies = a->saw_copies || memcmp(c->world->layer_ids, a->first_layer_id, sizeof(a->first_layer_id)) != 0;
+    uint32_t what = random_below(&c->numbers, 100);
+    if (--a->step_num == 0) {
+        afd_stop_raise(&a->stop);
+    } else if (what < 80) {
+        let_some_arrive(a);
+    } else if (what < 90) {
+        change_members(c);
+    } else if (what < 95) {
+        let_one_cheat(a);
+    }
+    ask_model(a);
+    if (!a->is_over && a->stop != 0) {
+        a->expected = AFD_STOPPED;
+        a->is_over = true;
+    }
+}
+
+static void wait_for_arrivals(test_case *c)
+{
+    arrivals a = { .c = c, .step_num = 1 + random_below(&c->numbers, STEP_NUM_MAX) };
+    afd_wait wait = AFD_WAIT_INIT(AFD_WAIT_SPIN);
+    uint32_t taken_num = 77;
+    c->ready_percent = random_below(&c->numbers, 80);
+    arm(c, 100);
+    c->world->context->control.run_flag = 1;
+    if (!c->has_copies) {
+        ffn_world_clear_outputs(c->world);
+    }
+    memcpy(a.first_layer_id, c->world->layer_ids, sizeof(a.first_layer_id));
+    wait.poll = let_time_go_by;
+    wait.poll_arg = &a;
+    wait.stop = &a.stop;
+    a.copy = ffn_world_copy(c->world);
+    ask_model(&a);
+    a.is_over = a.expected == AFD_OK;
+    afd_status status = afd_ffn_schedule(c->world->context, &c->args, &wait, &taken_num, NULL);
+    compare(c, status, a.expected, taken_num, a.expected_num, a.copy);
+    c->has_copies = false;
+    early_num += a.saw_copies && status == AFD_OK;
+    arrival_nums[a.expected]++;
+    free(a.copy);
 }
 
 /* A call with one thing wrong: both must refuse it, and write nothing. */
@@ -246,7 +403,10 @@ static void make_wrong_call(test_case *c)
 static void run_case(uint64_t seed)
 {
     test_case c = make_case(seed);
+    random_numbers part_numbers = { seed };
+    const afd_part_runner parts = { sizeof(parts), 1 + random_below(&c.numbers, 5), run_parts, &part_numbers };
     uint32_t call_num = 1 + random_below(&c.numbers, CALL_NUM_MAX);
+    c.args.parts = random_chance(&c.numbers, 50) ? &parts : NULL;
     for (uint32_t i = 0; i < call_num; i++) {
         if (random_chance(&c.numbers, 30)) {
             change_members(&c);
@@ -256,6 +416,9 @@ static void run_case(uint64_t seed)
         }
         c.world->context->control.run_flag = random_chance(&c.numbers, 5) ? 0 : (int32_t)random_u64(&c.numbers) | 1;
         make_call(&c);
+        if (random_chance(&c.numbers, 30)) {
+            wait_for_arrivals(&c);
+        }
         if (random_chance(&c.numbers, 60)) {
             arm(&c, random_below(&c.numbers, 101));
         }
@@ -275,15 +438,23 @@ int main(int argc, char **argv)
             (void)printf("in case %d of seed %" PRIu64 "\n", i, seed);
         }
     }
-    for (int poll = 0; poll < 2; poll++) {
+    static const char *const kinds[KIND_NUM] = { "waiting", "one pass" };
+    for (int kind = 0; kind < KIND_NUM; kind++) {
+        const uint64_t *nums = call_nums[kind];
         (void)printf("%s: %" PRIu64 " took sessions, %" PRIu64 " had to wait, %" PRIu64 " refused, %" PRIu64
                      " stopped, %" PRIu64 " with nobody live\n",
-                     poll ? "one pass" : "waiting", call_nums[poll][AFD_OK], call_nums[poll][AFD_NOT_YET],
-                     call_nums[poll][REFUSED], call_nums[poll][AFD_STOPPED], call_nums[poll][AFD_NOBODY_LIVE]);
+                     kinds[kind], nums[AFD_OK], nums[AFD_NOT_YET], nums[REFUSED], nums[AFD_STOPPED],
+                     nums[AFD_NOBODY_LIVE]);
         for (int result = 0; result < RESULT_NUM; result++) {
-            check(call_nums[poll][result] > 0 || failure_num > 0, "every result comes up");
+            check(nums[result] > 0 || failure_num > 0, "every result comes up");
         }
     }
+    (void)printf("arrivals: %" PRIu64 " took sessions, %" PRIu64 " of them with early copies, %" PRIu64 " stopped, %"
+                 PRIu64 " with nobody live; %" PRIu64 " runs in parts\n",
+                 arrival_nums[AFD_OK], early_num, arrival_nums[AFD_STOPPED], arrival_nums[AFD_NOBODY_LIVE],
+                 part_run_num);
+    check((arrival_nums[AFD_STOPPED] > 0 && arrival_nums[AFD_NOBODY_LIVE] > 0 && early_num > 1000 &&
+           part_run_num > 10) || failure_num > 0, "arrivals of every kind come up");
     (void)printf("%s\n", failure_num == 0 ? "all equal" : "NOT equal");
     return failure_num == 0 ? 0 : 1;
 }

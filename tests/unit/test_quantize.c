@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "attention/quantize.h"
+#include "base/cpu.h"
 #include "cmocka_headers.h"
 #include "plain_dispatch.h"
 
@@ -15,12 +16,30 @@ typedef struct result {
     uint8_t slot[SLOT_BYTES + 8];
 } result;
 
-/* At an odd address, with a guard on both sides. */
+/* With these passes, at an odd address, with a guard on both sides. */
+static result quantize_with(const afd__quantize_passes *passes, const afd__quantize_work *work)
+{
+    result made;
+    memset(&made, GUARD, sizeof(made));
+    afd__quantize_token_with(passes, made.slot + 1, work);
+    return made;
+}
+
+/* The same in vectors of every width that this machine has, which all give the same bytes. */
 static result quantize(const uint16_t *token, const float *scales, uint32_t hidden, afd_token_type type)
 {
     result made;
     memset(&made, GUARD, sizeof(made));
-    afd__quantize_token(made.slot + 1, token, scales, hidden, type);
+    const afd__quantize_work work = { token, scales, hidden, type };
+    afd__quantize_token(made.slot + 1, &work);
+    result plain = quantize_with(&afd__quantize_plain, &work);
+    assert_memory_equal(&made, &plain, sizeof(made));
+#if defined(__x86_64__)
+    if (afd__cpu_has_avx2()) {
+        result wide = quantize_with(&afd__quantize_avx2, &work);
+        assert_memory_equal(&wide, &plain, sizeof(wide));
+    }
+#endif
     return made;
 }
 

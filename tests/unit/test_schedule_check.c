@@ -15,7 +15,15 @@
 enum { S = 4, M = 3, BS = 3, E = 3, INFO_BYTES = 528, ROW_BYTES = 16, EXPERT_BYTES = 144 };
 
 /* Where a provocation writes: at a byte of the context, or into an argument. */
-enum { GROUP_SIZE = 2000, EXECUTE_MODE = 2001, SCHEDULER = 2002, NOWHERE = -1 };
+enum {
+    GROUP_SIZE = 2000,
+    EXECUTE_MODE = 2001,
+    SCHEDULER = 2002,
+    PARTS_SIZE = 2003,
+    PART_NUM = 2004,
+    PARTS_RUN = 2005,
+    NOWHERE = -1
+};
 
 typedef struct patch {
     int at;
@@ -82,12 +90,43 @@ static const provocation provocations[] = {
     { ADDED(ffn.micro_batch_ids_buf, 1), AFD_ERR_INVALID, "ffn.micro_batch_ids_buf", 0, 4 },
     { ADDED(ffn.expert_ids_buf, 2), AFD_ERR_INVALID, "ffn.expert_ids_buf", 0, 4 },
     { ARGUMENT(SCHEDULER, S + 1), AFD_ERR_INVALID, "args.scheduler.session_num", S + 1, S },
+    { ARGUMENT(PARTS_SIZE, sizeof(afd_part_runner) - 1), AFD_ERR_INVALID, "args.parts.size",
+      sizeof(afd_part_runner) - 1, sizeof(afd_part_runner) },
+    { ARGUMENT(PART_NUM, 0), AFD_ERR_INVALID, "args.parts.part_num", 0, 1 },
+    { ARGUMENT(PARTS_RUN, 0), AFD_ERR_INVALID, "args.parts.run", 0, 0 },
 };
 
 enum { PROVOCATION_NUM = sizeof(provocations) / sizeof(provocations[0]) };
 
 /* A scheduler object for another number of sessions. */
 static _Alignas(8) char other_scheduler[64 * (S + 1) * M];
+
+/* A part runner that nobody has a reason to use: the world is small, and no call gets that far. */
+static void run_never(void *run_arg, void (*part)(void *part_arg, uint32_t index), void *part_arg, uint32_t part_num)
+{
+    (void)run_arg;
+    (void)part;
+    (void)part_arg;
+    fail_msg("asked for %u parts", (unsigned int)part_num);
+}
+
+static const afd_part_runner right_parts = { sizeof(right_parts), 2, run_never, NULL };
+static afd_part_runner wrong_parts;
+
+static void apply_to_parts(const patch *p, afd_ffn_schedule_args *args)
+{
+    if (args->parts == NULL) {
+        wrong_parts = right_parts;
+        args->parts = &wrong_parts;
+    }
+    if (p->at == PARTS_SIZE) {
+        wrong_parts.size = (size_t)p->value;
+    } else if (p->at == PART_NUM) {
+        wrong_parts.part_num = (uint32_t)p->value;
+    } else {
+        wrong_parts.run = NULL;
+    }
+}
 
 static void apply_one(const patch *p, ffn_world *world, afd_ffn_schedule_args *args)
 {
@@ -99,6 +138,8 @@ static void apply_one(const patch *p, ffn_world *world, afd_ffn_schedule_args *a
     } else if (p->at == SCHEDULER) {
         assert_int_equal(afd_ffn_scheduler_new((uint32_t)value, M, NULL, other_scheduler, sizeof(other_scheduler),
                                                &args->scheduler, NULL), AFD_OK);
+    } else if (p->at >= PARTS_SIZE) {
+        apply_to_parts(p, args);
     } else if (p->at != NOWHERE) {
         uint8_t *at = (uint8_t *)world->context + p->at;
         if (p->is_added) {
@@ -168,6 +209,9 @@ static void each_check_names_its_field_and_nothing_is_written(void **state)
         ffn_world *world = ready_world();
         afd_ffn_schedule_args args = AFD_FFN_SCHEDULE_ARGS_INIT(2);
         assert_int_equal(afd_ffn_schedule_check(world->context, &args, NULL), AFD_OK);
+        args.parts = &right_parts;
+        assert_int_equal(afd_ffn_schedule_check(world->context, &args, NULL), AFD_OK);
+        args.parts = NULL;
         apply(&provocations[i], world, &args);
         expect_refusal(&provocations[i], world, &args);
         ffn_world_free(world);

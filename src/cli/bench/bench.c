@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* `afd bench`: the scheduler next to the plain algorithm and to the floor, in one run. */
+/* `afd bench`: the operators next to the plain algorithm and to the floor, in one run. */
 #include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>

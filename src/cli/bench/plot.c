@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The picture of a run, drawn by gnuplot, which gets everything through a pipe: above, p50 against S, a line for each
- * kind of row with those of the reference and the floor; below, p50, p90 and p99 of every row.
+ * kind of row with those of the reference and the floor, for the rows that have an S to draw them against; below, p50,
+ * p90 and p99 of every row.
  */
 #include "bench/plot.h"
 
@@ -94,6 +95,9 @@ static size_t send_series(FILE *gnuplot, const bench_report *report)
     size_t series_num = 0;
     for (size_t i = 0; i < report->result_num; i++) {
         const bench_result *result = &report->results[i];
+        if (bench_row_is_companion(result->row)) {
+            continue;
+        }
         if (begins_series(report, i)) {
             (void)fprintf(gnuplot, "%s$series%zu << EOD\n", series_num > 0 ? "EOD\n" : "", series_num);
             series_num++;
@@ -101,7 +105,9 @@ static size_t send_series(FILE *gnuplot, const bench_report *report)
         (void)fprintf(gnuplot, "%u %.1f %.1f %.1f\n", result->row->shape.session_num, result->ours.p50_ns,
                       result->reference.p50_ns, result->floor.p50_ns);
     }
-    (void)fprintf(gnuplot, "EOD\n");
+    if (series_num > 0) {
+        (void)fprintf(gnuplot, "EOD\n");
+    }
     return series_num;
 }
 
@@ -127,7 +133,7 @@ static void draw_series(FILE *gnuplot, const bench_report *report, size_t series
     size_t series = 0;
     for (size_t i = 0; i < report->result_num; i++) {
         char name[BENCH_ROW_NAME_MAX];
-        if (!begins_series(report, i)) {
+        if (bench_row_is_companion(report->results[i].row) || !begins_series(report, i)) {
             continue;
         }
         series_of(report->results[i].row, name);
@@ -144,7 +150,7 @@ static void draw_series(FILE *gnuplot, const bench_report *report, size_t series
 static void draw_percentiles(FILE *gnuplot)
 {
     (void)fprintf(gnuplot,
-                  "unset logscale x\nset xlabel ''\nset ylabel 'ns: point p50, bar to p99, tick p90'\n"
+                  "unset logscale x\nset logscale y\nset xlabel ''\nset ylabel 'ns: point p50, bar to p99, tick p90'\n"
                   "set title 'Percentiles of every row'\nset xtics rotate by 90 right noenhanced\n"
                   "set key outside top right horizontal\n"
                   "plot $rows using 0:5:5:6:xtic(1) with yerrorbars lc rgb '#999999' pt 5 ps 0.5 title 'reference', "
@@ -160,10 +166,14 @@ static void send_all(FILE *gnuplot, const bench_report *report)
                   width > WIDTH_PIXELS_MIN ? width : WIDTH_PIXELS_MIN, HEIGHT_PIXELS);
     size_t series_num = send_series(gnuplot, report);
     send_percentiles(gnuplot, report);
-    (void)fprintf(gnuplot, "set multiplot layout 2,1\n");
-    draw_series(gnuplot, report, series_num);
+    if (series_num > 0) {
+        (void)fprintf(gnuplot, "set multiplot layout 2,1\n");
+        draw_series(gnuplot, report, series_num);
+    }
     draw_percentiles(gnuplot);
-    (void)fprintf(gnuplot, "unset multiplot\n");
+    if (series_num > 0) {
+        (void)fprintf(gnuplot, "unset multiplot\n");
+    }
 }
 
 /* ---- drawing it ---- */

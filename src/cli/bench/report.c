@@ -174,6 +174,9 @@ static json_t *json_row(const bench_result *result)
     bench_row_name(result->row, name);
     (void)json_object_set_new(object, "name", afd_cli_json_text(name));
     (void)json_object_set_new(object, "shape", json_shape(&result->row->shape));
+    if (bench_row_is_companion(result->row)) {
+        (void)json_object_set_new(object, "hidden", json_integer(result->row->hidden));
+    }
     (void)json_object_set_new(object, "state", afd_cli_json_text(bench_row_state(result->row)));
     if (result->outcome == BENCH_MEASURED) {
         json_add_measured(object, result);

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The rows of the benchmark. docs/performance.md says what each kind and each state means; a row's name is
- * KIND/MODE/STATE/S, "schedule/allsync/cold/64", and every S belongs to one shape.
+ * KIND/MODE/STATE/S, "schedule/allsync/cold/64", and every S belongs to one shape. Rows of the scheduler's companions
+ * have the type of their tokens as mode and BSxExH in place of S: "combine/bf16/cold/32x9x7168".
  */
 #ifndef AFD_CLI_BENCH_ROW_H
 #define AFD_CLI_BENCH_ROW_H
@@ -11,18 +12,27 @@
 #include <stdint.h>
 
 #include "afd/context.h"
+#include "afd/token.h"
 
 typedef enum bench_kind {
-    BENCH_SCHEDULE, /* everything is ready: one call takes one micro-batch of every session */
-    BENCH_FLAG,     /* from the flag that a call waits for to its return */
-    BENCH_IDLE      /* one pass over all flags that finds nothing */
+    BENCH_SCHEDULE,      /* everything is ready: one call takes one micro-batch of every session */
+    BENCH_FLAG,          /* from the flag that a call waits for to its return */
+    BENCH_IDLE,          /* one pass over all flags that finds nothing */
+    BENCH_DISPATCH,      /* an attention worker sends a micro-batch */
+    BENCH_DISPATCH_INT8, /* the same, quantised with smooth scales */
+    BENCH_BATCH,         /* an FFN worker sorts and moves the tokens of 8 sessions */
+    BENCH_INDEX,         /* the same without moving */
+    BENCH_REPLY,         /* an FFN worker sends its rows back */
+    BENCH_COMBINE        /* an attention worker adds the results up */
 } bench_kind;
 
 typedef enum bench_mode {
     BENCH_GROUPS,        /* groups of one session */
     BENCH_ALLSYNC,       /* one group of all */
     BENCH_ALLSYNC_OBJECT, /* the same, with a scheduler object */
-    BENCH_ALLSYNC_PARTS   /* the same as all-sync, taken in two parts by two threads */
+    BENCH_ALLSYNC_PARTS,  /* the same as all-sync, taken in two parts by two threads */
+    BENCH_F16,            /* of the scheduler's companions: the type of the tokens */
+    BENCH_BF16
 } bench_mode;
 
 typedef enum bench_state {
@@ -37,6 +47,9 @@ typedef struct bench_row {
     bench_mode mode;
     bench_state state;
     afd_shape shape;
+    uint32_t top_k;      /* of companions, as the next two */
+    uint32_t hidden;     /* H; 0: a row of the scheduler */
+    afd_token_type type;
 } bench_row;
 
 enum { BENCH_ROW_NAME_MAX = 64 };
@@ -54,6 +67,9 @@ const char *bench_row_state(const bench_row *row);
 /* Whether `filter` chooses the row: it is the row's name; or no row's name, and a part of this one. NULL chooses
  * all. */
 bool bench_row_matches(const bench_row *row, const char *filter);
+
+/* Whether the row is of one of the scheduler's companions. */
+bool bench_row_is_companion(const bench_row *row);
 
 /* Whether the row needs a second core. */
 bool bench_row_needs_partner(const bench_row *row);

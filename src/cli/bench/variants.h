@@ -9,6 +9,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "bench/stage.h"
 #include "bench/world.h"
 
 typedef struct bench_variant {
@@ -17,8 +18,6 @@ typedef struct bench_variant {
     bool is_floor;
     void (*call)(bench_world *world, uint32_t instance);
 } bench_variant;
-
-enum { BENCH_OURS, BENCH_REFERENCE, BENCH_FIRST_FLOOR, BENCH_VARIANT_MAX = 6 };
 
 /* The variants of a row: ours, the reference, then one floor or more, of which the fastest counts. */
 size_t bench_variants(const bench_row *row, const bench_variant **variants);

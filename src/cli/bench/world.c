@@ -8,6 +8,7 @@
 #include <sys/mman.h>
 
 #include "bench/flush.h"
+#include "bench/random.h"
 #include "out.h"
 
 enum {
@@ -183,19 +184,9 @@ void bench_world_free(bench_world *world)
 
 /* ---- arming ---- */
 
-/* splitmix64: the same draws in every run. */
 uint64_t bench_world_random(bench_world *world)
 {
-    uint64_t z = (world->random_state += UINT64_C(0x9E3779B97F4A7C15));
-    z = (z ^ (z >> 30)) * UINT64_C(0xBF58476D1CE4E5B9);
-    z = (z ^ (z >> 27)) * UINT64_C(0x94D049BB133111EB);
-    return z ^ (z >> 31);
-}
-
-/* In [0, end). */
-static uint32_t random_below(bench_world *world, uint32_t end)
-{
-    return (uint32_t)((bench_world_random(world) >> 32) * end >> 32);
+    return bench_random(&world->random_state);
 }
 
 static void reset_call(bench_world *world, uint32_t micro_batch)
@@ -210,7 +201,7 @@ static void reset_call(bench_world *world, uint32_t micro_batch)
 void bench_world_draw(bench_world *world)
 {
     const afd_shape *shape = &world->row->shape;
-    uint32_t micro_batch = random_below(world, shape->micro_batch_num);
+    uint32_t micro_batch = bench_random_below(&world->random_state, shape->micro_batch_num);
     /* The descs before it are the ones that are hammered. */
     if (world->row->state == BENCH_HAMMERED) {
         micro_batch = shape->micro_batch_num - 1;
@@ -218,11 +209,11 @@ void bench_world_draw(bench_world *world)
     world->draw++;
     for (uint32_t s = 0; s < shape->session_num; s++) {
         if (!bench_row_is_allsync(world->row) && world->row->state != BENCH_HAMMERED) {
-            micro_batch = random_below(world, shape->micro_batch_num);
+            micro_batch = bench_random_below(&world->random_state, shape->micro_batch_num);
         }
         world->micro_batches[s] = micro_batch;
     }
-    world->awaited = random_below(world, shape->session_num);
+    world->awaited = bench_random_below(&world->random_state, shape->session_num);
     reset_call(world, micro_batch);
 }
 
@@ -328,10 +319,20 @@ void bench_world_warm_outputs(const bench_world *world)
     }
 }
 
+/* As ffn.h says how a call is cut: so many descs at a time, and only if they are so many bytes. */
 void bench_world_warm_half(const bench_world *world, uint32_t half)
 {
-    uint64_t ids = world->instances[0].context->ffn.expert_ids_buf;
-    scribble(ids + (half == 0 ? 0 : world->block_bytes / 2), world->block_bytes / 2);
+    enum { CUT_DESC_NUM = 256, CUT_BYTES_MIN = 128 * 1024 };
+    const uint32_t session_num = world->row->shape.session_num;
+    const size_t row_bytes = world->id_num * sizeof(int32_t);
+    const uint64_t ids = world->instances[0].context->ffn.expert_ids_buf;
+    for (uint32_t first = 0; first < session_num; first += CUT_DESC_NUM) {
+        uint32_t num = session_num - first < CUT_DESC_NUM ? session_num - first : CUT_DESC_NUM;
+        uint32_t split = num * (sizeof(afd_ffn_desc) + row_bytes) < CUT_BYTES_MIN ? num : num / 2;
+        uint32_t begin = half == 0 ? 0 : split;
+        uint32_t end = half == 0 ? split : num;
+        scribble(ids + (first + begin) * row_bytes, (end - begin) * row_bytes);
+    }
 }
 
 /* ---- looking at the results ---- */

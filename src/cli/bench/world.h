@@ -80,7 +80,7 @@ void bench_world_flush(const bench_world *world, bench_target target);
 /* Writes into every line of the outputs, so that they are warm and old results are gone. */
 void bench_world_warm_outputs(const bench_world *world);
 
-/* The same for the ids that the first or second of two threads will write, in the one instance's outputs. */
+/* The same for the ids that the first or second of two threads will write, in the first instance's outputs. */
 void bench_world_warm_half(const bench_world *world, uint32_t half);
 
 afd_ffn_desc *bench_world_desc(const bench_world *world, uint32_t instance, uint32_t session, uint32_t micro_batch);

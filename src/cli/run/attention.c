@@ -150,7 +150,6 @@ static afd_status fly(attention *self, afd_error *error)
         if (status != AFD_OK || self->member.seat->wrong_num > 0) {
             return status;
         }
-        run_member_note_memory(&self->member);
     }
     return status;
 }
@@ -159,15 +158,15 @@ static bool work(attention *self)
 {
     afd_error error;
     if (!create(self, &error)) {
-        afd_cli_error("run", &error);
+        run_member_note_refusal(&self->member, &error);
         return false;
     }
-    self->member.seat->window = afd_attention_worker_window(self->worker);
+    run_member_note_window(&self->member, afd_attention_worker_window(self->worker));
     if (!run_member_meet(&self->member, RUN_PHASE_MADE)) {
         return true;
     }
     if (!connect_all(self, &error)) {
-        afd_cli_error("run", &error);
+        run_member_note_refusal(&self->member, &error);
         return false;
     }
     if (!run_member_meet(&self->member, RUN_PHASE_CONNECTED)) {
@@ -176,10 +175,13 @@ static bool work(attention *self)
     self->member.seat->began_ns = afd_clock_ns();
     afd_status status = fly(self, &error);
     if (status < 0) {
-        afd_cli_error("run", &error);
+        run_member_note_refusal(&self->member, &error);
     }
     self->member.seat->ended_ns = afd_clock_ns();
     afd_attention_worker_count(self->worker, &self->member.seat->counters);
+    if (status == AFD_OK) {
+        run_verifier_finish(&self->verifier); /* it takes its time; who asked for the end does not want to wait */
+    }
     return status >= 0;
 }
 
@@ -207,12 +209,6 @@ bool run_attention(const run_job *job, uint32_t session)
     create_flights(&self);
     run_verifier_create(&self.verifier, job, self.member.seat, session);
     bool is_done = work(&self);
-    if (self.worker != NULL) {
-        afd_window_info info;
-        afd_window_describe(afd_attention_worker_window(self.worker), &info);
-        self.member.seat->window_bytes = info.sizes.window_bytes;
-    }
-    run_verifier_finish(&self.verifier);
     run_member_end(&self.member, is_done);
     afd_attention_worker_close(self.worker);
     run_verifier_destroy(&self.verifier);

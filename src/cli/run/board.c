@@ -68,6 +68,13 @@ void run_board_destroy(run_board *board)
     }
 }
 
+bool run_seat_may_have_window(const run_seat *seat)
+{
+    /* A, meets the R in set_phase(): the window stands in the seat before the end does. */
+    int phase = atomic_load_explicit(&seat->phase, memory_order_acquire);
+    return phase != RUN_PHASE_FAILED || seat->window != NULL;
+}
+
 /* Two chains, so that one product does not wait for the one before it. */
 uint64_t run_mark_of(const void *memory, size_t bytes)
 {

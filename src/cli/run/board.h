@@ -31,7 +31,8 @@ typedef enum run_phase {
     RUN_PHASE_MADE = 1,      /* its window is there */
     RUN_PHASE_CONNECTED = 2, /* it can write into everybody's */
     RUN_PHASE_DONE = 3,      /* all its work is done, and what it found stands in the seat */
-    RUN_PHASE_FAILED = 4     /* it gave up, and said why on stderr */
+    RUN_PHASE_FAILED = 4,    /* it gave up, and its seat says why */
+    RUN_PHASE_NUM            /* later than any of them */
 } run_phase;
 
 /* One member's place. Written by the member alone; what is not atomic may be read once it is done, or dead. */
@@ -40,7 +41,7 @@ typedef struct run_seat {
     atomic_uint_least64_t round_num;     /* micro-batches collected (attention) or answered (FFN) */
     atomic_uint micro_batch;             /* of the last */
     atomic_uint layer;                   /* of the last */
-    afd_window *window;                  /* of a member that is a thread */
+    afd_window *window;                  /* once it is there; only its own thread or process may look into it */
     uint64_t began_ns;
     uint64_t ended_ns;
     uint64_t deadline_num;               /* waits that were reported late */
@@ -51,6 +52,7 @@ typedef struct run_seat {
     double largest_error;                /* of those */
     uint64_t wrong_num;
     char first_mismatch[RUN_MISMATCH_BYTES];
+    char refusal[AFD_ERROR_MESSAGE_BYTES]; /* why it gave up */
     uint64_t window_bytes;
     uint64_t private_bytes;              /* the most memory of its own: neither windows nor weights */
     afd_worker_counters counters;
@@ -86,6 +88,10 @@ static inline run_sheet *run_board_sheet(const run_board *board, uint32_t sessio
 {
     return &board->sheets[(size_t)session * board->micro_batch_num + micro_batch];
 }
+
+/* Whether a member may have left a window behind. One that gave up before it had one was refused the name: whatever has
+ * it is somebody else's. */
+bool run_seat_may_have_window(const run_seat *seat);
 
 /* A number that stands for `bytes` of memory, of which there is an even number of 8; never 0. */
 uint64_t run_mark_of(const void *memory, size_t bytes);

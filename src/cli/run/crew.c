@@ -18,7 +18,7 @@
 #include "run/progress.h"
 #include "run/signals.h"
 
-enum { WHO_BYTES = 48, PAUSE_NS = 1000 * 1000, END_PAUSES = 2000 };
+enum { WHO_BYTES = 48, PAUSE_NS = 1000 * 1000, END_PAUSES = 1000 };
 
 static bool work(const run_hand *hand)
 {
@@ -125,7 +125,7 @@ static run_phase phase_of(const run_crew *crew, uint32_t member)
     return (run_phase)atomic_load_explicit(&crew->job->board.seats[member].phase, memory_order_acquire);
 }
 
-/* Reaps a hand if it has ended. One that gave up has said why itself. */
+/* Reaps a hand if it has ended. Of one that gave up the seat says why. */
 static void reap(run_crew *crew, run_hand *hand)
 {
     int status = 0;
@@ -149,11 +149,12 @@ static bool has_lost_somebody(run_crew *crew)
 
 /* ---- leading ---- */
 
-/* Whether members [first, end) have all come to `phase`, or farther. */
+/* Whether members [first, end) have all come to `phase`, or farther; who gave up has not. */
 static bool all_reached(const run_crew *crew, uint32_t first, uint32_t end, run_phase phase)
 {
     for (uint32_t i = first; i < end; i++) {
-        if (phase_of(crew, i) < phase) {
+        run_phase reached = phase_of(crew, i);
+        if (reached < phase || reached == RUN_PHASE_FAILED) {
             return false;
         }
     }
@@ -168,6 +169,18 @@ static bool somebody_failed(const run_crew *crew)
         }
     }
     return false;
+}
+
+void run_crew_tell_refusal(const run_crew *crew)
+{
+    for (uint32_t i = 0; i < run_job_member_num(crew->job); i++) {
+        if (phase_of(crew, i) == RUN_PHASE_FAILED) {
+            char who[WHO_BYTES];
+            run_job_member_name(crew->job, i, who, sizeof(who));
+            afd_cli_note("run", "%s gave up: %s", who, crew->job->board.seats[i].refusal);
+            return;
+        }
+    }
 }
 
 static bool somebody_found_a_difference(const run_crew *crew)
@@ -250,12 +263,12 @@ run_end run_crew_lead(run_crew *crew)
     run_progress_bar bar;
     run_progress_bar_begin(&bar, crew->job->options.json);
     run_end end = await_phase(crew, 0, member_num, RUN_PHASE_MADE, &bar);
-    let_go(crew, RUN_PHASE_MADE);
     if (end == RUN_END_ALL_RIGHT) {
+        let_go(crew, RUN_PHASE_MADE);
         end = await_phase(crew, 0, member_num, RUN_PHASE_CONNECTED, &bar);
-        let_go(crew, RUN_PHASE_CONNECTED);
     }
     if (end == RUN_END_ALL_RIGHT) {
+        let_go(crew, RUN_PHASE_CONNECTED);
         end = await_phase(crew, ffn_num, member_num, RUN_PHASE_DONE, &bar);
         afd_stop_raise(crew->job->board.ffn_stop);
     }
@@ -293,11 +306,12 @@ static bool all_have_ended(const run_crew *crew)
     return true;
 }
 
-static void kill_all(run_crew *crew)
+/* A process that was stopped hears nothing else. Those that come to `phase` by themselves are spared. */
+static void kill_before(run_crew *crew, run_phase phase)
 {
     for (uint32_t i = 0; i < run_job_member_num(crew->job); i++) {
         run_hand *hand = &crew->hands[i];
-        if (hand->pid != 0) {
+        if (hand->pid != 0 && phase_of(crew, i) < phase) {
             (void)kill(hand->pid, SIGKILL);
             while (waitpid(hand->pid, NULL, 0) < 0 && errno == EINTR) {
             }
@@ -312,12 +326,36 @@ static void remove_left_windows(const run_crew *crew)
     for (uint32_t i = 0; i < run_job_member_num(crew->job); i++) {
         char name[RUN_WINDOW_NAME_BYTES];
         run_job_window_name(crew->job, i, name);
-        (void)afd_window_remove(name, false, NULL);
+        if (run_seat_may_have_window(&crew->job->board.seats[i])) {
+            (void)afd_window_remove(name, false, NULL);
+        }
     }
 }
 
-static void join_threads(run_crew *crew)
+static void end_processes(run_crew *crew)
 {
+    const struct timespec pause = { .tv_nsec = PAUSE_NS };
+    for (int i = 0; !all_have_ended(crew) && i < END_PAUSES; i++) {
+        (void)has_lost_somebody(crew);
+        (void)nanosleep(&pause, NULL);
+    }
+    kill_before(crew, RUN_PHASE_DONE);
+    let_go(crew, RUN_PHASE_DONE);
+    for (int i = 0; has_processes(crew) && i < END_PAUSES; i++) {
+        (void)has_lost_somebody(crew);
+        (void)nanosleep(&pause, NULL);
+    }
+    kill_before(crew, RUN_PHASE_NUM);
+    remove_left_windows(crew);
+}
+
+static void end_threads(run_crew *crew)
+{
+    const struct timespec pause = { .tv_nsec = PAUSE_NS };
+    while (!all_have_ended(crew)) {
+        (void)nanosleep(&pause, NULL);
+    }
+    let_go(crew, RUN_PHASE_DONE);
     for (uint32_t i = 0; i < run_job_member_num(crew->job); i++) {
         if (crew->hands[i].started) {
             (void)pthread_join(crew->hands[i].thread, NULL);
@@ -327,25 +365,13 @@ static void join_threads(run_crew *crew)
 
 void run_crew_end(run_crew *crew)
 {
-    const struct timespec pause = { .tv_nsec = PAUSE_NS };
-    bool threads = crew->job->options.threads;
     crew->is_ending = true;
     afd_stop_raise(crew->job->board.stop);
     afd_stop_raise(crew->job->board.ffn_stop);
-    for (int i = 0; !all_have_ended(crew) && (threads || i < END_PAUSES); i++) {
-        (void)has_lost_somebody(crew);
-        (void)nanosleep(&pause, NULL);
-    }
-    let_go(crew, RUN_PHASE_DONE);
-    if (threads) {
-        join_threads(crew);
+    if (crew->job->options.threads) {
+        end_threads(crew);
     } else {
-        for (int i = 0; has_processes(crew) && i < END_PAUSES; i++) {
-            (void)has_lost_somebody(crew);
-            (void)nanosleep(&pause, NULL);
-        }
-        kill_all(crew);
-        remove_left_windows(crew);
+        end_processes(crew);
     }
     free(crew->hands);
     crew->hands = NULL;

@@ -37,7 +37,7 @@ typedef enum run_end {
     RUN_END_WRONG,       /* a seat's first_mismatch says what */
     RUN_END_INTERRUPTED,
     RUN_END_WORKER_DIED, /* crew->death says who */
-    RUN_END_REFUSED      /* said on stderr already */
+    RUN_END_REFUSED      /* a seat's refusal says why, or run_crew_start() has */
 } run_end;
 
 /* Starts all; false, with a sentence on stderr, if one could not be started: then end the crew. Forks before it makes
@@ -47,7 +47,10 @@ bool run_crew_start(run_crew *crew, const run_job *job, run_guard *guard);
 /* Leads them from phase to phase until all have done their work, or one cannot, or somebody asked for the end. */
 run_end run_crew_lead(run_crew *crew);
 
-/* Waits for all to end; a process that does not, because it was stopped, is killed after two seconds. */
+/* Says on stderr why the first member that gave up did. */
+void run_crew_tell_refusal(const run_crew *crew);
+
+/* Waits for all to end; a process that does not, because it was stopped, is killed after a second. */
 void run_crew_end(run_crew *crew);
 
 #endif

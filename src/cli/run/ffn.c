@@ -5,9 +5,9 @@
 
 #include "afd/worker.h"
 #include "out.h"
+#include "run/arrival.h"
 #include "run/experts/experts.h"
 #include "run/member.h"
-#include "run/quantized.h"
 
 typedef struct ffn {
     run_member member;
@@ -17,82 +17,15 @@ typedef struct ffn {
     afd_ffn_worker *worker;
 } ffn;
 
-static uint64_t mark_token(const afd_experts_call *call, uint64_t row)
-{
-    if (call->type == AFD_TOKEN_INT8) {
-        return run_quantized_mark((const int8_t *)call->tokens + row * call->hidden, call->hidden,
-                                  call->dynamic_scale[row]);
-    }
-    size_t row_bytes = (size_t)call->hidden * sizeof(uint16_t);
-    return run_mark_of((const char *)call->tokens + row * row_bytes, row_bytes);
-}
-
-/* One row of a batch against the sheet of its (session, micro-batch). */
-static void check_row(ffn *self, const afd_experts_call *call, uint64_t row, uint32_t layer, uint32_t expert)
-{
-    const run_model *model = self->job->options.model;
-    uint32_t session = (uint32_t)call->session_ids[row];
-    uint32_t micro_batch = (uint32_t)call->micro_batch_ids[row];
-    uint32_t token = (uint32_t)call->token_ids[row];
-    uint32_t slot = (uint32_t)call->expert_offsets[row];
-    const run_sheet *sheet = run_board_sheet(&self->job->board, session, micro_batch);
-    run_seat *seat = self->member.seat;
-    uint32_t sent_expert = slot < model->top_k ? (uint32_t)sheet->experts[(size_t)token * model->top_k + slot]
-                                               : model->routed_expert_num + slot - model->top_k;
-    seat->id_num++;
-    if (token >= sheet->token_num) {
-        run_seat_mismatch(seat, "session %" PRIu32 ", micro-batch %" PRIu32 ": token %" PRIu32 " came out, %" PRIu32
-                          " were sent", session, micro_batch, token, sheet->token_num);
-        return;
-    }
-    if (layer != sheet->layer || expert != sent_expert) {
-        run_seat_mismatch(seat, "session %" PRIu32 ", micro-batch %" PRIu32 ", token %" PRIu32 ", slot %" PRIu32
-                          ": came out for layer %" PRIu32 ", expert %" PRIu32 ", was sent for layer %" PRIu32
-                          ", expert %" PRIu32, session, micro_batch, token, slot, layer, expert, sheet->layer,
-                          sent_expert);
-    }
-    seat->row_num++;
-    if (mark_token(call, row) != sheet->token_marks[token]) {
-        run_seat_mismatch(seat, "session %" PRIu32 ", micro-batch %" PRIu32 ", token %" PRIu32 ", slot %" PRIu32
-                          ": the row is not the one that was sent", session, micro_batch, token, slot);
-    }
-}
-
-static void check_batch(ffn *self, const afd_experts_call *call)
-{
-    const run_placement *placement = &self->job->placement;
-    uint32_t local_num = placement->local_nums[self->number];
-    uint64_t row = 0;
-    for (uint32_t group = 0; group < call->group_num; group++) {
-        uint32_t id = (uint32_t)call->group_list[2 * group];
-        for (int64_t i = 0; i < call->group_list[2 * group + 1]; i++, row++) {
-            check_row(self, call, row, id / local_num, placement->local_experts[self->number][id % local_num]);
-        }
-    }
-}
-
-/* Leaves a mark of every result, for the attention worker that gets it. */
-static void mark_results(const ffn *self, const afd_experts_call *call)
-{
-    const afd_shape *shape = &self->job->shape;
-    size_t row_bytes = (size_t)call->hidden * sizeof(uint16_t);
-    for (uint64_t row = 0; row < call->row_num; row++) {
-        run_sheet *sheet = run_board_sheet(&self->job->board, (uint32_t)call->session_ids[row],
-                                           (uint32_t)call->micro_batch_ids[row]);
-        size_t slot = (size_t)call->token_ids[row] * shape->selected_expert_num + (size_t)call->expert_offsets[row];
-        sheet->row_marks[slot] = run_mark_of((const char *)call->results + row * row_bytes, row_bytes);
-    }
-}
-
 /* The worker's experts: the real ones, between the checks of what goes in and the marks of what comes out. */
 static afd_status compute(void *arg, const afd_experts_call *call)
 {
     ffn *self = arg;
-    check_batch(self, call);
+    run_arrival_check(self->job, self->number, self->member.seat, call);
     run_stages_observe(&self->member.watch, AFD_STAGE_EXPERTS, true, AFD_MICRO_BATCH_ANY, -1);
     afd_status status = run_experts_compute(self->experts, call);
     run_stages_observe(&self->member.watch, AFD_STAGE_EXPERTS, false, AFD_MICRO_BATCH_ANY, -1);
-    mark_results(self, call);
+    run_arrival_mark_results(self->job, call);
     return status;
 }
 
@@ -208,7 +141,7 @@ static bool step(ffn *self, bool *is_done, afd_error *error)
         *is_done = true;
         return false;
     default:
-        afd_cli_error("run", error);
+        run_member_note_refusal(&self->member, error);
         return false;
     }
 }
@@ -218,15 +151,15 @@ static bool work(ffn *self)
     afd_error error;
     bool is_done = false;
     if (!create(self, &error)) {
-        afd_cli_error("run", &error);
+        run_member_note_refusal(&self->member, &error);
         return false;
     }
-    self->member.seat->window = afd_ffn_worker_window(self->worker);
+    run_member_note_window(&self->member, afd_ffn_worker_window(self->worker));
     if (!run_member_meet(&self->member, RUN_PHASE_MADE)) {
         return true;
     }
     if (!accept_all(self, &error)) {
-        afd_cli_error("run", &error);
+        run_member_note_refusal(&self->member, &error);
         return false;
     }
     if (!run_member_meet(&self->member, RUN_PHASE_CONNECTED)) {
@@ -246,11 +179,6 @@ bool run_ffn(const run_job *job, uint32_t number)
     ffn self = { .job = job, .number = number };
     run_member_begin(&self.member, job, number, job->board.ffn_stop);
     bool is_done = work(&self);
-    if (self.worker != NULL) {
-        afd_window_info info;
-        afd_window_describe(afd_ffn_worker_window(self.worker), &info);
-        self.member.seat->window_bytes = info.sizes.window_bytes;
-    }
     run_member_end(&self.member, is_done);
     afd_ffn_worker_close(self.worker);
     run_experts_destroy(self.experts);

@@ -38,11 +38,17 @@ void run_flight_destroy(run_flight *flight)
     *flight = (run_flight){ 0 };
 }
 
+/* Micro-batches are numbered through all sessions. */
+static uint64_t number_of(const run_flight *flight)
+{
+    return (uint64_t)flight->session * flight->job->shape.micro_batch_num + flight->micro_batch;
+}
+
 /* Decode batches vary: one in eight is not full, down to nothing at all. */
 static uint32_t choose_token_num(const run_flight *flight, uint64_t step)
 {
     uint32_t batch_size = flight->job->shape.micro_batch_size;
-    run_random random = run_random_of(flight->job->options.seed + flight->session, flight->micro_batch, step, 'n');
+    run_random random = run_random_of(flight->job->options.seed, number_of(flight), step, UINT64_MAX);
     if (run_random_next(&random) % 8 != 0) {
         return batch_size;
     }
@@ -54,8 +60,7 @@ static void begin_step(run_flight *flight, uint64_t step)
     uint32_t hidden = flight->job->options.model->hidden;
     flight->token_num = choose_token_num(flight, step);
     for (uint32_t token = 0; token < flight->token_num; token++) {
-        run_random random =
-            run_random_of(flight->job->options.seed + step, flight->session, flight->micro_batch, token);
+        run_random random = run_random_of(flight->job->options.seed, number_of(flight), step, token);
         run_hidden_begin(run_random_next(&random), hidden, &flight->states[(size_t)token * hidden]);
     }
 }
@@ -75,9 +80,7 @@ static void advance(run_flight *flight, uint32_t layer)
 /* Tokens of a trace are numbered through all sessions and micro-batches. */
 static uint64_t trace_token(const run_flight *flight, uint32_t token)
 {
-    const afd_shape *shape = &flight->job->shape;
-    uint64_t batch = (uint64_t)flight->session * shape->micro_batch_num + flight->micro_batch;
-    return batch * shape->micro_batch_size + token;
+    return number_of(flight) * flight->job->shape.micro_batch_size + token;
 }
 
 static void route(run_flight *flight, uint32_t layer)

@@ -41,7 +41,9 @@ static void remove_windows(const run_job *job)
     for (uint32_t member = 0; member < run_job_member_num(job); member++) {
         char name[RUN_WINDOW_NAME_BYTES];
         run_job_window_name(job, member, name);
-        remove_window(name);
+        if (run_seat_may_have_window(&job->board.seats[member])) {
+            remove_window(name);
+        }
     }
 }
 

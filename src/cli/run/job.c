@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "run/job.h"
 
+#include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
+#include <string.h>
 #include <sys/statvfs.h>
 #include <unistd.h>
 
@@ -48,6 +50,21 @@ void run_job_window_name(const run_job *job, uint32_t member, char name[RUN_WIND
                    is_ffn ? member : member - ffn_num);
 }
 
+afd_status run_job_check_names(const run_job *job, afd_error *error)
+{
+    for (uint32_t member = 0; !job->options.threads && member < run_job_member_num(job); member++) {
+        char name[RUN_WINDOW_NAME_BYTES];
+        afd_window *window = NULL;
+        run_job_window_name(job, member, name);
+        /* Whether there is such a window does not matter here, and changes until a worker makes its own. */
+        if (afd_window_join(name, AFD_WINDOW_READ, &window, error) == AFD_ERR_INVALID) {
+            return AFD_ERR_INVALID;
+        }
+        afd_window_close(window);
+    }
+    return AFD_OK;
+}
+
 /* Of all workers. */
 static bool measure_windows(const run_job *job, uint64_t *bytes, run_failure *failure)
 {
@@ -83,7 +100,7 @@ static bool check_room(const run_job *job, uint64_t available_bytes, run_failure
     if (!job->options.threads && statvfs("/dev/shm", &space) == 0) {
         uint64_t free_bytes = (uint64_t)space.f_bavail * space.f_frsize;
         if (window_bytes > free_bytes) {
-            return refuse(failure, "shared memory (/dev/shm)", window_bytes, free_bytes) ;
+            return refuse(failure, "shared memory (/dev/shm)", window_bytes, free_bytes);
         }
     }
     if (window_bytes > available_bytes) {
@@ -115,6 +132,10 @@ static bool create_shared(run_job *job, run_failure *failure)
     }
     uint64_t event_num = run_job_round_num(job) * job->shape.micro_batch_num * job->shape.session_num *
                          TIMELINE_EVENTS_PER_ROUND;
+    job->timeline_file = fopen(options->timeline_path, "ae"); /* what is there stays until there is something new */
+    if (job->timeline_file == NULL) {
+        return run_fail(failure, "cannot write the timeline to %s: %s", options->timeline_path, strerror(errno));
+    }
     return run_timeline_create(&job->timeline, member_num, event_num < TIMELINE_EVENT_MAX ? event_num
                                                                                           : TIMELINE_EVENT_MAX,
                                failure);
@@ -146,6 +167,9 @@ void run_job_destroy(run_job *job)
     }
     if (job->timeline.mapping != NULL) {
         run_timeline_destroy(&job->timeline);
+    }
+    if (job->timeline_file != NULL) {
+        (void)fclose(job->timeline_file);
     }
     run_stages_destroy(job->stages, run_job_member_num(job));
     run_board_destroy(&job->board);

@@ -4,6 +4,8 @@
 #ifndef AFD_CLI_RUN_JOB_H
 #define AFD_CLI_RUN_JOB_H
 
+#include <stdio.h>
+
 #include "afd/window.h"
 
 #include "run/board.h"
@@ -27,6 +29,7 @@ typedef struct run_job {
     run_board board;
     run_stage_table *stages; /* [member] */
     run_timeline timeline;   /* without a mapping where none was asked for */
+    FILE *timeline_file;     /* open from the start, so that nobody runs for an hour and then cannot have it */
 } run_job;
 
 static inline uint32_t run_job_member_num(const run_job *job)
@@ -49,6 +52,9 @@ static inline uint64_t run_job_total(const run_job *job)
 /* The name of a member's window, "run-77.ffn0" or "run-77.attention1"; one that is too long is cut off and still too
  * long for the library, which says so. */
 void run_job_window_name(const run_job *job, uint32_t member, char name[RUN_WINDOW_NAME_BYTES]);
+
+/* AFD_OK, or AFD_ERR_INVALID if the library would not take a member's window under its name. */
+afd_status run_job_check_names(const run_job *job, afd_error *error);
 
 /* "FFN worker 0" or "attention worker 1". */
 void run_job_member_name(const run_job *job, uint32_t member, char *name, size_t name_bytes);

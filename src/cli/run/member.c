@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "afd/transport.h"
+#include "out.h"
 
 void run_member_begin(run_member *member, const run_job *job, uint32_t number, const int32_t *stop)
 {
@@ -24,6 +25,23 @@ void run_member_begin(run_member *member, const run_job *job, uint32_t number, c
     member->wait.stop = stop;
     member->wait.late = member->late;
     member->wait.late_capacity = RUN_LATE_MAX;
+}
+
+void run_member_note_window(run_member *member, afd_window *window)
+{
+    afd_window_info info;
+    afd_window_describe(window, &info);
+    member->seat->window = window;
+    member->seat->window_bytes = info.sizes.window_bytes;
+    if (info.replaced_pid != 0) {
+        afd_cli_note("run", "window %s replaces one that process %" PRIu32 " left behind when it died", info.name,
+                     info.replaced_pid);
+    }
+}
+
+void run_member_note_refusal(run_member *member, const afd_error *error)
+{
+    (void)snprintf(member->seat->refusal, sizeof(member->seat->refusal), "%s", error->message);
 }
 
 static void set_phase(run_member *member, run_phase phase)

@@ -23,6 +23,12 @@ typedef struct run_member {
 /* `stop` ends its waits. */
 void run_member_begin(run_member *member, const run_job *job, uint32_t number, const int32_t *stop);
 
+/* Notes the window that this member has made, and says so if a dead owner had left one of that name. */
+void run_member_note_window(run_member *member, afd_window *window);
+
+/* Keeps the sentence for whoever leads the run, so that one cause is told once. */
+void run_member_note_refusal(run_member *member, const afd_error *error);
+
 /* Says that this member has reached `phase`, and waits until everybody has; false if the run was stopped. */
 bool run_member_meet(run_member *member, run_phase phase);
 

@@ -34,7 +34,7 @@ static void print_shape(const run_job *job)
     (void)printf("model            %s: %" PRIu32 " layers, hidden %" PRIu32 ", %" PRIu32 " experts of width %" PRIu32
                  ", top-%" PRIu32 " and %" PRIu32 " shared\n", model->name, options->layer_num, model->hidden,
                  model->routed_expert_num, model->expert_width, model->top_k, model->shared_expert_num);
-    (void)printf("weights          %s, %" PRIu64 " matrices for %" PRIu64 " experts\n", pool,
+    (void)printf("weights          %s, %" PRIu64 " distinct of %" PRIu64 " experts\n", pool,
                  job->weights.distinct_num, job->weights.expert_num);
     (void)printf("workers          %" PRIu32 " attention and %" PRIu32 " FFN %s; %" PRIu32 " micro-batches of %" PRIu32
                  " tokens x %" PRIu32 " slots, %s\n", options->attention_num, options->ffn_num,

@@ -38,16 +38,14 @@ static bool write_timeline(const run_job *job)
     enum { NAME_BYTES = 48 };
     char *names = afd_cli_alloc(member_num, NAME_BYTES);
     const char **tracks = afd_cli_alloc(member_num, sizeof(*tracks));
-    FILE *file = fopen(job->options.timeline_path, "we");
-    bool written = file != NULL;
+    FILE *file = job->timeline_file;
     for (uint32_t i = 0; i < member_num; i++) {
         run_job_member_name(job, i, &names[(size_t)i * NAME_BYTES], NAME_BYTES);
         tracks[i] = &names[(size_t)i * NAME_BYTES];
     }
-    written = written && run_timeline_write(&job->timeline, tracks, file) && ferror(file) == 0;
-    if (file != NULL && fclose(file) != 0) {
-        written = false;
-    }
+    /* What an earlier run wrote goes; a device or a pipe, where that is invalid, has nothing to cut off. */
+    bool is_empty = ftruncate(fileno(file), 0) == 0 || errno == EINVAL;
+    bool written = is_empty && run_timeline_write(&job->timeline, tracks, file) && fflush(file) == 0;
     if (!written) {
         afd_cli_note("run", "cannot write the timeline to %s: %s", job->options.timeline_path, strerror(errno));
     }
@@ -68,6 +66,9 @@ static int run_workers(const run_job *job, run_guard *guard)
     run_crew_end(&crew);
     int code = exit_code(end);
     if (end == RUN_END_REFUSED) {
+        if (started) {
+            run_crew_tell_refusal(&crew);
+        }
         return code;
     }
     if (job->options.timeline_path != NULL && !write_timeline(job)) {
@@ -109,6 +110,12 @@ int afd_cmd_run(int argc, char **argv)
     if (job.options.name == NULL) {
         (void)snprintf(name, sizeof(name), "run-%d", (int)getpid());
         job.options.name = name;
+    }
+    afd_error error;
+    afd_status status = run_job_check_names(&job, &error);
+    if (status != AFD_OK) {
+        afd_cli_error("run", &error);
+        return afd_cli_exit_code(status);
     }
     if (!run_job_create(&job, &failure)) {
         afd_cli_note("run", "%s", failure.text);

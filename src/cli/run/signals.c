@@ -8,19 +8,12 @@
 
 static int32_t *stop_word;
 static volatile sig_atomic_t interrupted;
-static volatile sig_atomic_t child_event;
 
 static void on_end(int signal_number)
 {
     (void)signal_number;
     interrupted = 1;
     afd_stop_raise(stop_word);
-}
-
-static void on_child(int signal_number)
-{
-    (void)signal_number;
-    child_event = 1;
 }
 
 /* Whether the signal was ignored when we were started, as nohup does: then that is what was meant. */
@@ -43,15 +36,14 @@ void run_signals_catch(int32_t *stop)
     static const int ending[] = { SIGINT, SIGTERM, SIGHUP };
     sigset_t wanted;
     (void)sigemptyset(&wanted);
-    (void)sigaddset(&wanted, SIGCHLD);
-    handle(SIGCHLD, on_child, SA_RESTART);
+    handle(SIGCHLD, SIG_DFL, 0); /* who ignores it, as whoever started us may, is not told how a child ended */
     for (size_t i = 0; i < sizeof(ending) / sizeof(ending[0]); i++) {
         if (!is_ignored(ending[i])) {
             handle(ending[i], on_end, (int)SA_RESETHAND);
             (void)sigaddset(&wanted, ending[i]);
         }
     }
-    (void)sigprocmask(SIG_UNBLOCK, &wanted, NULL); /* a mask is inherited, and one without SIGCHLD hides every death */
+    (void)sigprocmask(SIG_UNBLOCK, &wanted, NULL);
 }
 
 void run_signals_as_child(void)
@@ -59,19 +51,9 @@ void run_signals_as_child(void)
     handle(SIGINT, SIG_IGN, 0);
     handle(SIGHUP, SIG_IGN, 0);
     handle(SIGTERM, SIG_DFL, 0);
-    handle(SIGCHLD, SIG_DFL, 0);
 }
 
 bool run_signals_interrupted(void)
 {
     return interrupted != 0;
-}
-
-bool run_signals_child_event(void)
-{
-    if (child_event == 0) {
-        return false; /* and nothing is stored: that could erase an event that came after the look */
-    }
-    child_event = 0;
-    return true;
 }

@@ -8,7 +8,8 @@
 
 /*
  * From now on SIGINT, SIGTERM and SIGHUP raise `stop`, each once: the second time it ends the program as usual. One
- * that was ignored when we were started, as nohup does, stays ignored. SIGCHLD is remembered.
+ * that was ignored when we were started, as nohup does, stays ignored. Children end as children do by default,
+ * whatever was inherited.
  */
 void run_signals_catch(int32_t *stop);
 
@@ -17,8 +18,5 @@ void run_signals_as_child(void);
 
 /* Whether a signal asked the run to end. */
 bool run_signals_interrupted(void);
-
-/* Whether a child has changed its state since the last time this was asked. */
-bool run_signals_child_event(void);
 
 #endif

@@ -9,8 +9,8 @@ set -eu
 
 # What each verb needs. `a|b` is satisfied by either; where neither is installed, the first that the archive knows is
 # taken, and none where it knows neither (their content then comes with another package of the list). `a|` is
-# taken where the archive knows it, and nobody is kept from building by the lack of it: the experts of `afd run` multiply
-# by portable loops where there is no oneDNN.
+# taken where the archive knows it, and nobody is kept from building by the lack of it: the experts of `afd run`
+# multiply by portable loops where there is no oneDNN.
 packages_of() {
     case $1 in
     run) echo "make cmake gcc libc6-dev pkg-config|pkgconf libjansson-dev libdnnl-dev|" ;;

@@ -10,8 +10,8 @@
 
 #include "run/job.h"
 
-/* Every row of a batch of FFN worker `number` against the sheets; differences go to its seat. A quantised row was rounded
- * on the way, so of these only where they belong is compared. */
+/* Every row of a batch of FFN worker `number` against the sheets; differences go to its seat. Quantised rows were
+ * rounded on the way, so of these only where they belong is compared. */
 void run_arrival_check(const run_job *job, uint32_t number, run_seat *seat, const afd_experts_call *call);
 
 /* Leaves a mark of every result, for the attention worker that gets it. */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What an FFN worker finds wrong in a batch: the expert, the layer, the token, the row. The batch is made here from what
- * a flight sent. */
+/* What an FFN worker finds wrong in a batch: the expert, the layer, the token, the row. The batch is made here from
+ * what a flight sent. */
 #include "run/arrival.h"
 #include "run/flight.h"
 #include "run/hidden/hidden.h"

@@ -6,6 +6,9 @@ PREFIX ?= /usr/local
 JOBS ?= $(shell nproc)
 # Arguments of `make run` and `make bench`; none are needed: make run ARGS="--model qwen3-30b --sync-group 1"
 ARGS ?=
+# What `make run` runs: all that there is, in some seconds. Of an option that is given twice, ARGS among it, the last
+# counts.
+RUN = --model deepseek-v2-lite --attention 2 --ffn 2 --micro-batches 3 --batch 32 --layers 8
 
 # The version of gcc's ThreadSanitizer in Debian 12 does not start where the kernel randomises addresses by 32 bits.
 FIXED_ADDRESSES = $(shell setarch -R true 2>/dev/null && echo setarch -R)
@@ -22,11 +25,11 @@ unexport MAKEFLAGS
 help: ## list these verbs
 	@sed -n 's/^\([a-z0-9-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 20
 
-run: ## build, and schedule the traffic of attention workers on this host (ARGS="...")
+run: ## build, and run attention and FFN workers on this host, everything checked (ARGS="...")
 	@tools/packages.sh run
 	@test -f build/release/Makefile || cmake --preset release -DAFD_BUILD_TESTS=OFF
 	@$(call build,run)
-	build/release/src/cli/afd run $(ARGS)
+	build/release/src/cli/afd run $(RUN) $(ARGS)
 
 check: ## build, and run the tests: under a minute of testing
 	@tools/packages.sh check

@@ -9,7 +9,8 @@ set -eu
 
 # What each verb needs. `a|b` is satisfied by either; where neither is installed, the first that the archive knows is
 # taken, and none where it knows neither (their content then comes with another package of the list). `a|` is
-# taken where the archive knows it: the experts of `afd run` multiply by portable loops where there is no oneDNN.
+# taken where the archive knows it, and nobody is kept from building by the lack of it: the experts of `afd run`
+# multiply by portable loops where there is no oneDNN.
 packages_of() {
     case $1 in
     run) echo "make cmake gcc libc6-dev pkg-config|pkgconf libjansson-dev libdnnl-dev|" ;;
@@ -61,6 +62,15 @@ any_is_installed() {
     return 1
 }
 
+# Ends the script: in vain, unless all that is missing is only wanted.
+fail() {
+    if [ "$needed" = 1 ]; then
+        exit 1
+    fi
+    echo "Carrying on without." >&2
+    exit 0
+}
+
 archive_knows() {
     apt-cache show "$1" >/dev/null 2>&1
 }
@@ -86,7 +96,7 @@ as_root() {
         sudo env DEBIAN_FRONTEND=noninteractive "$@"
     else
         echo "Neither root nor sudo is here; as root: $*" >&2
-        exit 1
+        return 1
     fi
 }
 
@@ -97,8 +107,14 @@ if ! command -v dpkg-query >/dev/null 2>&1; then
 fi
 
 missing=
+needed=0
 for entry in $packages; do
-    any_is_installed "$entry" || missing="$missing $entry"
+    any_is_installed "$entry" && continue
+    missing="$missing $entry"
+    case $entry in
+    *'|') ;;
+    *) needed=1 ;;
+    esac
 done
 if [ -z "$missing" ]; then
     exit 0
@@ -112,7 +128,7 @@ if ! archive_knows gcc; then
     update="${sudo}apt-get update && "
     if [ "${AFD_NO_INSTALL:-0}" != 1 ]; then
         echo "Fetching the lists of packages: ${sudo}apt-get update" >&2
-        as_root apt-get update -q >&2
+        as_root apt-get update -q >&2 || fail
     fi
 fi
 chosen=
@@ -129,7 +145,7 @@ line="$update${sudo}apt-get install -y --no-install-recommends $chosen"
 if [ "${AFD_NO_INSTALL:-0}" = 1 ]; then
     echo "Packages are missing here. This installs them:" >&2
     echo "    $line" >&2
-    exit 1
+    fail
 fi
 echo "Installing what is missing: $line" >&2
 # shellcheck disable=SC2086 # the list is meant to be split
@@ -138,6 +154,6 @@ install_chosen() {
 }
 if ! install_chosen; then
     echo "Once more, with fresh lists of packages: ${sudo}apt-get update" >&2
-    as_root apt-get update -q >&2
-    install_chosen
+    as_root apt-get update -q >&2 || fail
+    install_chosen || fail
 fi

@@ -74,8 +74,8 @@ await() {
     return 1
 }
 
-# A run that is over in no time, and one that is not over before it is ended: of the model with the smallest experts, and
-# with a pool of a single one.
+# A run that is over in no time, and one that is not over before it is ended: of the model with the smallest experts,
+# and with a pool of a single one.
 tiny=(--model qwen3-30b --layers 2 --batch 2 --weights 1MiB)
 small=(--steps 1 "${tiny[@]}")
 endless=(--steps 1000000 "${tiny[@]}")
@@ -117,8 +117,8 @@ find_processes() {
     [[ ${#workers[@]} == "$1" && -n $guard ]]
 }
 
-# has_sent SESSION NAME: the session is past the first layer, so it has sent all its micro-batches once and had an answer
-# from every FFN worker that it asked.
+# has_sent SESSION NAME: the session is past the first layer, so it has sent all its micro-batches once and had an
+# answer from every FFN worker that it asked.
 has_sent() {
     local layer
     layer=$(afd inspect --json "$2.ffn0" | json_get layer_ids "$1" 0) && ((layer > 0))

@@ -8,8 +8,8 @@
 
 /*
  * From now on SIGINT, SIGTERM and SIGHUP raise `stop`, each once: the second time it ends the program as usual. One
- * that was ignored when we were started, as nohup does, stays ignored. Children end as children do by default,
- * whatever was inherited.
+ * that was ignored when we were started, as nohup does, stays ignored. SIGCHLD becomes what it is by default, so that
+ * the ends of children can be waited for.
  */
 void run_signals_catch(int32_t *stop);
 

@@ -123,8 +123,8 @@ static void a_row_that_changed_on_its_way_is_found(void **state)
         go_on_to_a_fuller_round(&at);
         row_at(&at, 1, 2)[byte] ^= 0x10;
         run_verifier_look(&at.verifier, &at.flight, at.window);
-        (void)snprintf(sentence, sizeof(sentence), "session 1, micro-batch 1, layer %u, token 1, slot 2: the row is not "
-                       "the one its expert made", run_flight_layer(&at.flight));
+        (void)snprintf(sentence, sizeof(sentence), "session 1, micro-batch 1, layer %u, token 1, slot 2: the row is "
+                       "not the one its expert made", run_flight_layer(&at.flight));
         expect(&at, 1, sentence);
         end(&at);
     }
@@ -191,7 +191,7 @@ static void what_is_no_number_is_found(void **state)
     end(&at);
 }
 
-/* The sample is looked at after the run, as it was when it was taken: what became of the flight since does not matter. */
+/* The sample is looked at after the run, as it was when it was taken: what became of the flight since is nothing. */
 static void a_wrong_number_of_the_sample_is_found_at_the_end(void **state)
 {
     run_options options = small_options();

@@ -69,6 +69,27 @@ static void a_stage_about_several_names_none_of_them(void **state)
     world_free(world);
 }
 
+/* What was sent in a larger round must not be seen in a smaller one after it, and a smaller one must not be waited for
+ * as if it were full. */
+static void the_batch_size_changes_from_round_to_round(void **state)
+{
+    static const uint32_t sizes[] = { 8, 1, 8, 0, 8, 1, 0, 1, 8, 3, 8 };
+    (void)state;
+    layer_case c = world_case();
+    c.micro_batch_size = 8;
+    worker_world *world = world_new(&c);
+    world_connect(world);
+    for (size_t i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++) {
+        int32_t layer_id = (int32_t)(i % c.layer_num);
+        world_dispatch_tokens(world, 0, 0, layer_id, sizes[i]);
+        world_dispatch_tokens(world, 1, 0, layer_id, 8 - sizes[i]);
+        world_answer(world);
+        world_collect(world, 0, 0);
+        world_collect(world, 1, 0);
+    }
+    world_free(world);
+}
+
 static void counters_add_up(void **state)
 {
     (void)state;
@@ -311,6 +332,7 @@ int main(void)
         cmocka_unit_test(the_two_plain_floats_agree),
         cmocka_unit_test(every_stage_is_told_of_with_its_micro_batch_and_layer),
         cmocka_unit_test(a_stage_about_several_names_none_of_them),
+        cmocka_unit_test(the_batch_size_changes_from_round_to_round),
         cmocka_unit_test(counters_add_up),
         cmocka_unit_test(sessions_at_different_layers_keep_apart_in_one_call),
         cmocka_unit_test(micro_batches_are_collected_in_any_order),

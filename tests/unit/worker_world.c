@@ -153,6 +153,15 @@ void world_dispatch(worker_world *world, uint32_t session, uint32_t micro_batch,
     send(world, session, micro_batch);
 }
 
+void world_dispatch_tokens(worker_world *world, uint32_t session, uint32_t micro_batch, int32_t layer_id,
+                           uint32_t token_num)
+{
+    do {
+        prepare(world, session, micro_batch, layer_id);
+    } while (layer_case_token_num(&world->c, &world->sessions[session].rounds[micro_batch]) != token_num);
+    send(world, session, micro_batch);
+}
+
 void world_dispatch_to(worker_world *world, uint32_t session, uint32_t micro_batch, int32_t layer_id, int32_t expert)
 {
     const layer_case *c = &world->c;

@@ -69,6 +69,10 @@ afd_writer *world_writer_to_rank(worker_world *world, uint32_t rank);
 /* Sends a micro-batch with the traffic of the case. */
 void world_dispatch(worker_world *world, uint32_t session, uint32_t micro_batch, int32_t layer_id);
 
+/* The same with so many tokens, in [0, BS]. */
+void world_dispatch_tokens(worker_world *world, uint32_t session, uint32_t micro_batch, int32_t layer_id,
+                           uint32_t token_num);
+
 /* The same with all routed slots to one expert. */
 void world_dispatch_to(worker_world *world, uint32_t session, uint32_t micro_batch, int32_t layer_id, int32_t expert);
 

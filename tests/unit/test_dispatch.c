@@ -6,39 +6,8 @@
 #include <string.h>
 
 #include "cmocka_headers.h"
-#include "dispatch_world.h"
 #include "fake_writer.h"
-
-enum { BS = 4, E = 3, K = 2, H = 32, WRITERS = 4, ROUTED = 8 };
-
-static dispatch_plan plain_plan(void)
-{
-    return (dispatch_plan){
-        .shape = { .session_num = 2, .micro_batch_num = 2, .micro_batch_size = BS, .selected_expert_num = E,
-                   .attn_to_ffn_token_size = H + 128, .ffn_to_attn_token_size = 2 * H },
-        .writer_num = WRITERS, .top_k = K, .routed_num = ROUTED, .layer_num = 1, .copy_max = 1, .hidden = H,
-        .type = AFD_TOKEN_F16,
-    };
-}
-
-/* Expert e is at rank e % WRITERS under the id 10 + e; every token goes to the experts 0 and 1, and the shared one is
- * number ROUTED. */
-static dispatch_world *make_world(void)
-{
-    random_numbers numbers = { 3 };
-    dispatch_plan plan = plain_plan();
-    dispatch_world *world = dispatch_world_new(&plan, &numbers);
-    for (int32_t expert = 0; expert <= ROUTED; expert++) {
-        int32_t *row = world->table + (uint32_t)expert * world->args.experts.width;
-        row[0] = 1;
-        row[1] = expert % WRITERS;
-        row[2] = 10 + expert;
-    }
-    for (int i = 0; i < BS * K; i++) {
-        world->expert_ids[i] = i % K;
-    }
-    return world;
-}
+#include "small_dispatch.h"
 
 static void set_busy(dispatch_world *world, uint32_t writer, int32_t flag)
 {
@@ -64,7 +33,7 @@ static void a_deadline_names_the_writers_whose_descs_are_not_free(void **state)
     (void)state;
     static const afd_wait_strategy strategies[] = { AFD_WAIT_YIELD, AFD_WAIT_SPIN, AFD_WAIT_BACKOFF };
     for (int i = 0; i < 3; i++) {
-        dispatch_world *world = make_world();
+        dispatch_world *world = small_dispatch_world();
         afd_late late[2] = { { .session = 99 }, { .session = 99 } };
         afd_wait wait = AFD_WAIT_INIT(strategies[i]);
         wait.deadline_ns = 1;
@@ -90,7 +59,7 @@ static void a_deadline_names_the_writers_whose_descs_are_not_free(void **state)
 static void a_rank_without_tokens_is_not_awaited_where_only_those_with_tokens_count(void **state)
 {
     (void)state;
-    dispatch_world *world = make_world();
+    dispatch_world *world = small_dispatch_world();
     afd_wait wait = AFD_WAIT_INIT(AFD_WAIT_SPIN);
     wait.deadline_ns = 1;
     set_busy(world, 2, 1); /* experts 2 and 6: nobody's */
@@ -106,7 +75,7 @@ static void a_rank_without_tokens_is_not_awaited_where_only_those_with_tokens_co
 static void a_stop_that_is_there_already_wins(void **state)
 {
     (void)state;
-    dispatch_world *world = make_world();
+    dispatch_world *world = small_dispatch_world();
     afd_wait wait = AFD_WAIT_INIT(AFD_WAIT_YIELD);
     int32_t stop = 0;
     wait.stop = &stop;
@@ -147,7 +116,7 @@ static void poll_world(void *arg)
 static void a_wait_goes_on_when_poll_brings_the_descs(void **state)
 {
     (void)state;
-    dispatch_world *world = make_world();
+    dispatch_world *world = small_dispatch_world();
     poll_plan plan = { .world = world, .free_descs = true };
     afd_wait wait = AFD_WAIT_INIT(AFD_WAIT_SPIN);
     wait.poll = poll_world;
@@ -168,7 +137,7 @@ static void a_wait_ends_when_the_run_flag_or_the_stop_word_says_so(void **state)
 {
     (void)state;
     for (int by_word = 0; by_word < 2; by_word++) {
-        dispatch_world *world = make_world();
+        dispatch_world *world = small_dispatch_world();
         int32_t stop = 0;
         poll_plan plan = { .world = world, .stop = by_word == 0, .stop_word = by_word == 0 ? NULL : &stop };
         afd_wait wait = AFD_WAIT_INIT(AFD_WAIT_YIELD);
@@ -197,7 +166,7 @@ static void *give_back_in_a_thread(void *arg)
 static void a_desc_that_another_thread_gives_back_ends_the_wait(void **state)
 {
     (void)state;
-    dispatch_world *world = make_world();
+    dispatch_world *world = small_dispatch_world();
     pthread_t thread;
     for (uint32_t writer = 0; writer < WRITERS; writer++) {
         set_busy(world, writer, 1);
@@ -213,7 +182,7 @@ static void a_desc_that_another_thread_gives_back_ends_the_wait(void **state)
 static void a_smaller_batch_leaves_nothing_of_the_larger_one(void **state)
 {
     (void)state;
-    dispatch_world *world = make_world();
+    dispatch_world *world = small_dispatch_world();
     static const uint32_t token_nums[] = { BS, 1, BS, 0, 2 };
     for (int i = 0; i < 5; i++) {
         world->args.token_num = token_nums[i];
@@ -248,7 +217,7 @@ typedef struct fake_world {
 
 static void start_fake(fake_world *it)
 {
-    it->world = make_world();
+    it->world = small_dispatch_world();
     it->replaced = it->world->writers[1];
     it->fake = fake_writer_of(AFD_WINDOW_FFN, &it->world->plan.shape);
     it->world->writers[1] = &it->fake.base;

@@ -3,39 +3,8 @@
 #include <stdlib.h>
 
 #include "cmocka_headers.h"
-#include "dispatch_world.h"
 #include "fake_writer.h"
-
-enum { BS = 4, E = 3, K = 2, H = 32, WRITERS = 4, ROUTED = 8 };
-
-static dispatch_plan plain_plan(void)
-{
-    return (dispatch_plan){
-        .shape = { .session_num = 2, .micro_batch_num = 2, .micro_batch_size = BS, .selected_expert_num = E,
-                   .attn_to_ffn_token_size = H + 128, .ffn_to_attn_token_size = 2 * H },
-        .writer_num = WRITERS, .top_k = K, .routed_num = ROUTED, .layer_num = 1, .copy_max = 1, .hidden = H,
-        .type = AFD_TOKEN_F16,
-    };
-}
-
-/* Expert e is at rank e % WRITERS under the id 10 + e; every token goes to the experts 0 and 1, and the shared one is
- * number ROUTED. */
-static dispatch_world *make_world(void)
-{
-    random_numbers numbers = { 3 };
-    dispatch_plan plan = plain_plan();
-    dispatch_world *world = dispatch_world_new(&plan, &numbers);
-    for (int32_t expert = 0; expert <= ROUTED; expert++) {
-        int32_t *row = world->table + (uint32_t)expert * world->args.experts.width;
-        row[0] = 1;
-        row[1] = expert % WRITERS;
-        row[2] = 10 + expert;
-    }
-    for (int i = 0; i < BS * K; i++) {
-        world->expert_ids[i] = i % K;
-    }
-    return world;
-}
+#include "small_dispatch.h"
 
 enum { MANY = 2500 };
 
@@ -49,7 +18,7 @@ typedef struct many_ranks {
 static void start_many(many_ranks *it)
 {
     static const int32_t ranks[ROUTED + 1] = { 0, 63, 64, 1023, 1024, 1025, 2047, 2048, MANY - 1 };
-    it->world = make_world();
+    it->world = small_dispatch_world();
     it->fakes = calloc(MANY, sizeof(*it->fakes));
     it->writers = calloc(MANY, sizeof(afd_writer *));
     assert_true(it->fakes != NULL && it->writers != NULL);

@@ -21,7 +21,7 @@
 #include "layer_parties.h"
 #include "traffic.h"
 
-enum { ATTENTION_MAX = 4, FFN_MAX = 3, NAME_BYTES = AFD_WINDOW_NAME_MAX + 1 };
+enum { ATTENTION_MAX = 8, FFN_MAX = 4, NAME_BYTES = AFD_WINDOW_NAME_MAX + 1 };
 
 /* Between parent and children. */
 typedef struct process_board {

@@ -286,14 +286,19 @@ static bool make_plain(afd__ffn_plan *plan, const afd_schedule_context *context,
     return true;
 }
 
+/* What check_given() asks for before anything can be read. */
+static bool is_given(const afd_schedule_context *context, const afd_ffn_schedule_args *args)
+{
+    return context != NULL && (uintptr_t)context % alignof(afd_schedule_context) == 0 && args != NULL;
+}
+
 afd_status afd__ffn_plan_make(afd__ffn_plan *plan, const afd_schedule_context *context,
                               const afd_ffn_schedule_args *args, afd_error *error)
 {
-    if (context != NULL && (uintptr_t)context % alignof(afd_schedule_context) == 0 && args != NULL &&
-        make_plain(plan, context, args)) {
-        return AFD_OK;
+    if (!is_given(context, args)) {
+        return check_given(context, args, error);
     }
-    return make_or_explain(plan, context, args, error);
+    return make_plain(plan, context, args) ? AFD_OK : make_or_explain(plan, context, args, error);
 }
 
 afd_status afd_ffn_schedule_check(const afd_schedule_context *context, const afd_ffn_schedule_args *args,

@@ -53,17 +53,24 @@ static void fill_pool(const run_weights *weights, uint16_t *pool)
     }
 }
 
+/* Whether both are multiples of a panel, and there is something in them. */
+static bool has_panels(const run_model *model)
+{
+    return model->hidden > 0 && model->hidden % RUN_PANEL_OUTPUTS == 0 && model->expert_width > 0 &&
+           model->expert_width % RUN_PANEL_OUTPUTS == 0;
+}
+
 static bool check_model(const run_model *model, uint32_t layer_num, run_failure *failure)
 {
     if (layer_num == 0 || layer_num > model->moe_layers) {
         return run_fail(failure, "layers are %" PRIu32 ", must be in [1, %" PRIu32 "] for %s", layer_num,
                         model->moe_layers, model->name);
     }
-    if (model->hidden % RUN_PANEL_OUTPUTS != 0 || model->expert_width % RUN_PANEL_OUTPUTS != 0 || model->hidden == 0 ||
-        model->expert_width == 0) {
-        return run_fail(failure, "hidden is %" PRIu32 " and the expert width %" PRIu32
-                        ", both must be positive multiples of %d", model->hidden, model->expert_width,
-                        RUN_PANEL_OUTPUTS);
+    if (!has_panels(model)) {
+        (void)run_fail(failure, "hidden is %" PRIu32 " and the expert width %" PRIu32
+                       ", both must be positive multiples of %d", model->hidden, model->expert_width,
+                       RUN_PANEL_OUTPUTS);
+        return false;
     }
     return true;
 }

@@ -23,7 +23,7 @@ compile() {
 }
 
 looked_at() {
-    # shellcheck disable=SC2046 # a word an object
+    # shellcheck disable=SC2046,SC2086 # a word an object
     "$source_dir/tests/aarch64/orders.sh" "$objdump" $(printf "$work/objects/%s.c.o " $names) >"$work/output"
 }
 

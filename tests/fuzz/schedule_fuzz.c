@@ -209,6 +209,28 @@ static void take_all_in_copy(schedule_case *fuzzed, const call_shape *shape, uin
     }
 }
 
+/* All-sync with an object may leave early copies in the outputs of a call that took nothing: of who is ready, each in
+ * the row that it would have, whole. What is there is entered into the copy; anything else shows as a difference. */
+static void allow_early_copies(schedule_case *fuzzed, const call_shape *shape)
+{
+    uint32_t micro_batch = (uint32_t)fuzzed->context_before.ffn.polling_index;
+    uint64_t ids_bytes = 4 * shape->id_num;
+    uint32_t row = 0;
+    for (uint32_t s = 0; s < shape->session_num; s++) {
+        const uint8_t *desc = desc_before(fuzzed, shape, s, micro_batch);
+        if (members.states[s] != AFD_SESSION_LIVE) {
+            continue;
+        }
+        if (is_ready(fuzzed, shape, s, micro_batch) &&
+            memcmp(fuzzed->buffers[LAYER_IDS].start + 4 * row, desc + 4, 4) == 0 &&
+            memcmp(fuzzed->buffers[EXPERT_IDS].start + ids_bytes * row, desc + 8, ids_bytes) == 0) {
+            memcpy(fuzzed->buffers[LAYER_IDS].before + 4 * row, desc + 4, 4);
+            memcpy(fuzzed->buffers[EXPERT_IDS].before + ids_bytes * row, desc + 8, ids_bytes);
+        }
+        row++;
+    }
+}
+
 /* ---- the calls ---- */
 
 static void check_late(const call_shape *shape, const afd_wait *wait)
@@ -257,6 +279,9 @@ static void check_accepted(schedule_case *fuzzed, afd_status status, uint32_t ta
         take_all_in_copy(fuzzed, &shape, taken_num);
     } else if (status == AFD_DEADLINE) {
         check_late(&shape, wait);
+    }
+    if (status != AFD_OK && shape.all_sync && fuzzed->scheduler != NULL) {
+        allow_early_copies(fuzzed, &shape);
     }
     fuzzed->context_before.ffn.out_num = taken_num;
     fuzz_expect(case_equals_copy(fuzzed), "every byte is what it should be");

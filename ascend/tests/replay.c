@@ -96,7 +96,7 @@ static void fill_token_info(const replay *r, uint64_t seed)
 
 static void set(const replay *r, const char *folder, const char *field, uint64_t value)
 {
-    char name[64];
+    char name[128];
     (void)snprintf(name, sizeof(name), "%s%s", folder, field);
     if (!vector_set_field(r->context, name, value)) {
         (void)fprintf(stderr, "broken vectors: no field %s\n", name);

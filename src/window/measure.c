@@ -96,7 +96,7 @@ static void format_descs(const afd_shape *shape, void *memory, const afd_window_
 afd_status afd__window_format(afd_window_kind kind, const afd_shape *shape, void *memory, uint64_t bytes,
                               afd_error *error)
 {
-    afd_window_sizes sizes;
+    afd_window_sizes sizes = { 0 };
     afd_status status = afd__window_measure(kind, shape, &sizes, error);
     if (status != AFD_OK) {
         return status;

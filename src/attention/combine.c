@@ -3,6 +3,7 @@
 
 #include "attention/combine.h"
 #include "attention/schedule.h"
+#include "base/check.h"
 #include "base/checked.h"
 #include "base/cpu.h"
 #include "base/error.h"
@@ -12,55 +13,40 @@ enum { TOP_K_MAX = 64 };
 
 /* ---- checks ---- */
 
-static afd_status fail_range(const char *field, uint64_t value, uint64_t least, uint64_t most, afd_error *error)
-{
-    return afd__fail(error, AFD_ERR_INVALID, field, value, value < least ? least : most,
-                     "%s is %" PRIu64 ", must be in [%" PRIu64 ", %" PRIu64 "]", field, value, least, most);
-}
-
 static afd_status check_given(const afd_schedule_context *context, const afd_combine_args *args, afd_error *error)
 {
     afd_status status = afd__context_check(context, error);
     if (status != AFD_OK) {
         return status;
     }
-    if (args == NULL) {
-        return afd__fail(error, AFD_ERR_INVALID, "args", 0, 0, "args is null");
+    status = afd__check_not_null("args", args, error);
+    if (status != AFD_OK) {
+        return status;
     }
-    if (args->size != sizeof(*args)) {
-        return afd__fail(error, AFD_ERR_INVALID, "args.size", args->size, sizeof(*args),
-                         "args.size is %zu, must be %zu: initialise it with AFD_COMBINE_ARGS_INIT", args->size,
-                         sizeof(*args));
-    }
-    return AFD_OK;
+    return afd__check_size("args.size", args->size, sizeof(*args), "AFD_COMBINE_ARGS_INIT", error);
 }
 
 static afd_status check_args(const afd_combine_args *args, const afd_shape *shape, afd_error *error)
 {
     uint32_t slot_num = shape->selected_expert_num;
-    if (args->token_num > shape->micro_batch_size) {
-        return fail_range("args.token_num", args->token_num, 0, shape->micro_batch_size, error);
+    uint32_t top_k_max = slot_num < TOP_K_MAX ? slot_num : TOP_K_MAX;
+    afd_status status = afd__check_range("args.token_num", args->token_num, 0, shape->micro_batch_size, error);
+    if (status == AFD_OK) {
+        status = afd__check_range("args.top_k", args->top_k, 1, top_k_max, error);
     }
-    if (args->top_k < 1 || args->top_k > slot_num || args->top_k > TOP_K_MAX) {
-        return fail_range("args.top_k", args->top_k, 1, slot_num < TOP_K_MAX ? slot_num : TOP_K_MAX, error);
+    if (status == AFD_OK) {
+        status = afd__check_hidden("args.hidden", args->hidden, error);
     }
-    if (args->hidden == 0 || args->hidden % AFD_HIDDEN_MULTIPLE != 0) {
-        return afd__fail(error, AFD_ERR_INVALID, "args.hidden", args->hidden, AFD_HIDDEN_MULTIPLE,
-                         "args.hidden is %" PRIu32 ", must be a multiple of %d and not 0", args->hidden,
-                         AFD_HIDDEN_MULTIPLE);
+    if (status == AFD_OK) {
+        status = afd__check_float_type("args.type", args->type, error);
     }
-    if (args->type != AFD_TOKEN_F16 && args->type != AFD_TOKEN_BF16) {
-        return afd__fail(error, AFD_ERR_INVALID, "args.type", (uint64_t)(int64_t)args->type, AFD_TOKEN_BF16,
-                         "args.type is %d, must be %d (f16) or %d (bf16)", (int)args->type, AFD_TOKEN_F16,
-                         AFD_TOKEN_BF16);
+    if (status == AFD_OK && args->token_num > 0) {
+        status = afd__check_not_null("args.expert_scales", args->expert_scales, error);
     }
-    if (args->token_num > 0 && args->expert_scales == NULL) {
-        return afd__fail(error, AFD_ERR_INVALID, "args.expert_scales", 0, 0, "args.expert_scales is null");
+    if (status == AFD_OK && args->token_num > 0) {
+        status = afd__check_not_null("args.output", args->output, error);
     }
-    if (args->token_num > 0 && args->output == NULL) {
-        return afd__fail(error, AFD_ERR_INVALID, "args.output", 0, 0, "args.output is null");
-    }
-    return AFD_OK;
+    return status;
 }
 
 /* Where the slots of a micro-batch begin in the token data, and where the last one that is read ends. */

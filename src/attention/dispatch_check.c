@@ -6,6 +6,7 @@
 #include <inttypes.h>
 
 #include "attention/dispatch.h"
+#include "base/check.h"
 #include "base/checked.h"
 #include "base/error.h"
 #include "context/shape.h"
@@ -35,14 +36,12 @@ static afd_status check_layer(const afd_dispatch_args *args, afd_error *error)
 
 static afd_status check_type(const afd_dispatch_args *args, afd_error *error)
 {
-    if (args->type != AFD_TOKEN_F16 && args->type != AFD_TOKEN_BF16) {
-        return afd__fail(error, AFD_ERR_INVALID, "type", (uint64_t)(int64_t)args->type, AFD_TOKEN_BF16,
-                         "type is %d, must be %d (f16) or %d (bf16)", (int)args->type, AFD_TOKEN_F16, AFD_TOKEN_BF16);
+    afd_status status = afd__check_float_type("type", args->type, error);
+    if (status == AFD_OK) {
+        status = afd__check_hidden("hidden", args->hidden, error);
     }
-    if (args->hidden == 0 || args->hidden % AFD_HIDDEN_MULTIPLE != 0) {
-        return afd__fail(error, AFD_ERR_INVALID, "hidden", args->hidden, AFD_HIDDEN_MULTIPLE,
-                         "hidden is %" PRIu32 ", must be a multiple of %d and not 0", args->hidden,
-                         AFD_HIDDEN_MULTIPLE);
+    if (status != AFD_OK) {
+        return status;
     }
     if (args->smooth_scales != NULL && !args->quantize) {
         return afd__fail(error, AFD_ERR_INVALID, "smooth_scales", 0, 0,
@@ -327,10 +326,8 @@ static afd_status check_given(const afd_schedule_context *context, const afd_dis
     if (status == AFD_OK) {
         status = check_address("args", args, _Alignof(afd_dispatch_args), error);
     }
-    if (status == AFD_OK && args->size != sizeof(*args)) {
-        status = afd__fail(error, AFD_ERR_INVALID, "args.size", args->size, sizeof(*args),
-                           "args.size is %zu, must be %zu: initialise it with AFD_DISPATCH_ARGS_INIT", args->size,
-                           sizeof(*args));
+    if (status == AFD_OK) {
+        status = afd__check_size("args.size", args->size, sizeof(*args), "AFD_DISPATCH_ARGS_INIT", error);
     }
     return status;
 }

@@ -4,6 +4,7 @@
 #include <inttypes.h>
 #include <stdalign.h>
 
+#include "base/check.h"
 #include "base/error.h"
 #include "context/shape.h"
 
@@ -26,7 +27,7 @@ afd_status afd__attention_check_counts(const afd_shape *shape, afd_error *error)
 
 afd_status afd__attention_check_address(const char *field, uint64_t address, afd_error *error)
 {
-    return address != 0 ? AFD_OK : afd__fail(error, AFD_ERR_INVALID, field, 0, 0, "%s is null", field);
+    return afd__check_not_null(field, (const void *)(uintptr_t)address, error);
 }
 
 afd_status afd__attention_check_micro_batch(const char *field, uint32_t micro_batch, uint32_t micro_batch_num,

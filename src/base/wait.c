@@ -5,6 +5,7 @@
 #include <time.h>
 
 #include "base/atomic.h"
+#include "base/check.h"
 #include "base/error.h"
 
 enum {
@@ -40,9 +41,7 @@ bool afd__stop_requested(const int32_t *run_flag, const int32_t *stop)
 afd_status afd__wait_check(const afd_wait *wait, afd_error *error)
 {
     if (wait->size != sizeof(afd_wait)) {
-        return afd__fail(error, AFD_ERR_INVALID, "wait.size", wait->size, sizeof(afd_wait),
-                         "wait.size is %zu, must be %zu: initialise it with AFD_WAIT_INIT", wait->size,
-                         sizeof(afd_wait));
+        return afd__fail_size("wait.size", wait->size, sizeof(afd_wait), "AFD_WAIT_INIT", error);
     }
     /* As unsigned, so that a negative number, which an enum can hold, is out of range too. */
     unsigned int strategy = (unsigned int)wait->strategy;
@@ -54,12 +53,7 @@ afd_status afd__wait_check(const afd_wait *wait, afd_error *error)
         return afd__fail(error, AFD_ERR_INVALID, "wait.late", 0, wait->late_capacity,
                          "wait.late is null with wait.late_capacity %u", wait->late_capacity);
     }
-    if (wait->late_entry_bytes != sizeof(afd_late)) {
-        return afd__fail(error, AFD_ERR_INVALID, "wait.late_entry_bytes", wait->late_entry_bytes, sizeof(afd_late),
-                         "wait.late_entry_bytes is %zu, must be %zu: initialise it with AFD_WAIT_INIT",
-                         wait->late_entry_bytes, sizeof(afd_late));
-    }
-    return AFD_OK;
+    return afd__check_size("wait.late_entry_bytes", wait->late_entry_bytes, sizeof(afd_late), "AFD_WAIT_INIT", error);
 }
 
 static void call_poll(afd_wait *wait)

@@ -11,6 +11,7 @@
 #include <inttypes.h>
 #include <stdalign.h>
 
+#include "base/check.h"
 #include "base/checked.h"
 #include "base/error.h"
 #include "context/shape.h"
@@ -69,12 +70,6 @@ static afd_status check_sizes(const afd_shape *shape, const afd_ffn_batch_args *
 
 /* ---- arguments ---- */
 
-static afd_status fail_size(afd_error *error, const char *field, const char *initialiser, size_t found, size_t expected)
-{
-    return afd__fail(error, AFD_ERR_INVALID, field, found, expected, "%s is %zu, must be %zu: initialise it with %s",
-                     field, found, expected, initialiser);
-}
-
 static afd_status check_given(const afd_schedule_context *context, const afd_ffn_batch_args *args,
                               const afd_ffn_batch_out *out, afd_error *error)
 {
@@ -82,19 +77,17 @@ static afd_status check_given(const afd_schedule_context *context, const afd_ffn
     if (status != AFD_OK) {
         return status;
     }
-    if (args == NULL) {
-        return afd__fail(error, AFD_ERR_INVALID, "args", 0, 0, "args is null");
+    status = afd__check_not_null("args", args, error);
+    if (status == AFD_OK) {
+        status = afd__check_size("args.size", args->size, sizeof(*args), "AFD_FFN_BATCH_ARGS_INIT", error);
     }
-    if (args->size != sizeof(*args)) {
-        return fail_size(error, "args.size", "AFD_FFN_BATCH_ARGS_INIT", args->size, sizeof(*args));
+    if (status == AFD_OK) {
+        status = afd__check_not_null("out", out, error);
     }
-    if (out == NULL) {
-        return afd__fail(error, AFD_ERR_INVALID, "out", 0, 0, "out is null");
+    if (status == AFD_OK) {
+        status = afd__check_size("out.size", out->size, sizeof(*out), "AFD_FFN_BATCH_OUT_INIT", error);
     }
-    if (out->size != sizeof(*out)) {
-        return fail_size(error, "out.size", "AFD_FFN_BATCH_OUT_INIT", out->size, sizeof(*out));
-    }
-    return AFD_OK;
+    return status;
 }
 
 static afd_status check_range(const char *field, uint32_t value, uint32_t most, afd_error *error)
@@ -112,13 +105,11 @@ static afd_status check_args(const afd_ffn_batch_args *args, uint32_t session_nu
     if (status == AFD_OK) {
         status = check_range("args.session_max", args->session_max, session_num, error);
     }
+    if (status == AFD_OK) {
+        status = afd__check_hidden("args.hidden", args->hidden, error);
+    }
     if (status != AFD_OK) {
         return status;
-    }
-    if (args->hidden == 0 || args->hidden % AFD_HIDDEN_MULTIPLE != 0) {
-        return afd__fail(error, AFD_ERR_INVALID, "args.hidden", args->hidden, AFD_HIDDEN_MULTIPLE,
-                         "args.hidden is %" PRIu32 ", must be a multiple of %d and not 0", args->hidden,
-                         AFD_HIDDEN_MULTIPLE);
     }
     if (afd_token_bytes(args->type, args->hidden) == 0) {
         return afd__fail(error, AFD_ERR_INVALID, "args.type", (uint64_t)args->type, AFD_TOKEN_INT8,

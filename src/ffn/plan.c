@@ -4,6 +4,7 @@
 #include <inttypes.h>
 #include <stdalign.h>
 
+#include "base/check.h"
 #include "base/error.h"
 #include "context/shape.h"
 
@@ -115,15 +116,11 @@ static afd_status check_given(const afd_schedule_context *context, const afd_ffn
     if (status != AFD_OK) {
         return status;
     }
-    if (args == NULL) {
-        return afd__fail(error, AFD_ERR_INVALID, "args", 0, 0, "args is null");
+    status = afd__check_not_null("args", args, error);
+    if (status != AFD_OK) {
+        return status;
     }
-    if (args->size != sizeof(*args)) {
-        return afd__fail(error, AFD_ERR_INVALID, "args.size", args->size, sizeof(*args),
-                         "args.size is %zu, must be %zu: initialise it with AFD_FFN_SCHEDULE_ARGS_INIT", args->size,
-                         sizeof(*args));
-    }
-    return AFD_OK;
+    return afd__check_size("args.size", args->size, sizeof(*args), "AFD_FFN_SCHEDULE_ARGS_INIT", error);
 }
 
 static afd_status check_parts(const afd_part_runner *parts, afd_error *error)

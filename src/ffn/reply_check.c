@@ -7,6 +7,7 @@
 #include <inttypes.h>
 #include <stdalign.h>
 
+#include "base/check.h"
 #include "base/checked.h"
 #include "base/error.h"
 #include "ffn/reply.h"
@@ -15,25 +16,17 @@
 
 static afd_status check_given(const afd_ffn_reply_args *args, afd_error *error)
 {
-    if (args == NULL) {
-        return afd__fail(error, AFD_ERR_INVALID, "args", 0, 0, "args is null");
+    afd_status status = afd__check_not_null("args", args, error);
+    if (status == AFD_OK) {
+        status = afd__check_size("args.size", args->size, sizeof(*args), "AFD_FFN_REPLY_ARGS_INIT", error);
     }
-    if (args->size != sizeof(*args)) {
-        return afd__fail(error, AFD_ERR_INVALID, "args.size", args->size, sizeof(*args),
-                         "args.size is %zu, must be %zu: initialise it with AFD_FFN_REPLY_ARGS_INIT", args->size,
-                         sizeof(*args));
+    if (status == AFD_OK) {
+        status = afd__check_hidden("args.hidden", args->hidden, error);
     }
-    if (args->hidden == 0 || args->hidden % AFD_HIDDEN_MULTIPLE != 0) {
-        return afd__fail(error, AFD_ERR_INVALID, "args.hidden", args->hidden, AFD_HIDDEN_MULTIPLE,
-                         "args.hidden is %" PRIu32 ", must be a multiple of %d and not 0", args->hidden,
-                         AFD_HIDDEN_MULTIPLE);
+    if (status == AFD_OK) {
+        status = afd__check_float_type("args.type", args->type, error);
     }
-    if (args->type != AFD_TOKEN_F16 && args->type != AFD_TOKEN_BF16) {
-        return afd__fail(error, AFD_ERR_INVALID, "args.type", (uint64_t)args->type, AFD_TOKEN_BF16,
-                         "args.type is %d, must be %d (f16) or %d (bf16)", (int)args->type, (int)AFD_TOKEN_F16,
-                         (int)AFD_TOKEN_BF16);
-    }
-    return AFD_OK;
+    return status;
 }
 
 static afd_status check_array(const char *field, const void *array, size_t align, bool is_needed, afd_error *error)

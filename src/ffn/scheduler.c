@@ -6,6 +6,7 @@
 #include <stdalign.h>
 
 #include "afd/wait.h"
+#include "base/check.h"
 #include "base/error.h"
 
 #define SCHEDULER_MAGIC UINT32_C(0x48435346) /* "FSCH" */
@@ -30,9 +31,7 @@ static afd_status check_new(uint32_t session_num, uint32_t micro_batch_num, cons
         return afd__fail(error, AFD_ERR_INVALID, field, 0, 1, "%s is 0, must be at least 1", field);
     }
     if (options != NULL && options->size != sizeof(*options)) {
-        return afd__fail(error, AFD_ERR_INVALID, "options.size", options->size, sizeof(*options),
-                         "options.size is %zu, must be %zu: initialise it with AFD_FFN_SCHEDULER_OPTIONS_INIT",
-                         options->size, sizeof(*options));
+        return afd__fail_size("options.size", options->size, sizeof(*options), "AFD_FFN_SCHEDULER_OPTIONS_INIT", error);
     }
     if (memory == NULL || (uintptr_t)memory % alignof(afd_ffn_scheduler) != 0) {
         return afd__fail(error, AFD_ERR_INVALID, "memory", (uint64_t)(uintptr_t)memory, alignof(afd_ffn_scheduler),

@@ -2,6 +2,7 @@
 /* The transport `local`: the peer's window is memory of this process already. */
 #include <inttypes.h>
 
+#include "base/check.h"
 #include "base/error.h"
 #include "transport/mapped.h"
 #include "window/window.h"
@@ -20,15 +21,14 @@ static const afd_writer_ops local_ops = {
     .close = afd__mapped_close,
 };
 
-static afd_status fail_null(const char *field, afd_error *error)
-{
-    return afd__fail(error, AFD_ERR_INVALID, field, 0, 0, "%s is null", field);
-}
-
 afd_status afd_writer_local_create(afd_window *window, afd_writer **writer, afd_error *error)
 {
-    if (window == NULL || writer == NULL) {
-        return fail_null(window == NULL ? "window" : "writer", error);
+    afd_status status = afd__check_not_null("window", window, error);
+    if (status == AFD_OK) {
+        status = afd__check_not_null("writer", writer, error);
+    }
+    if (status != AFD_OK) {
+        return status;
     }
     if (!window->writable) {
         return afd__fail(error, AFD_ERR_INVALID, "window", 0, 0,
@@ -40,8 +40,9 @@ afd_status afd_writer_local_create(afd_window *window, afd_writer **writer, afd_
 
 static afd_status check_address(const char *field, uint64_t address, uint64_t alignment, afd_error *error)
 {
-    if (address == 0) {
-        return fail_null(field, error);
+    afd_status status = afd__check_not_null(field, (const void *)(uintptr_t)address, error);
+    if (status != AFD_OK) {
+        return status;
     }
     if (address % alignment != 0) {
         return afd__fail(error, AFD_ERR_INVALID, field, address, alignment,
@@ -92,10 +93,13 @@ afd_status afd_writer_memory_create(afd_window_kind kind, const afd_shape *shape
                                     afd_writer **writer, afd_error *error)
 {
     afd__mapped_target target = { .ops = &local_ops, .kind = kind };
-    if (fields == NULL || writer == NULL) {
-        return fail_null(fields == NULL ? "fields" : "writer", error);
+    afd_status status = afd__check_not_null("fields", fields, error);
+    if (status == AFD_OK) {
+        status = afd__check_not_null("writer", writer, error);
     }
-    afd_status status = measure(kind, shape, &target.sizes, error);
+    if (status == AFD_OK) {
+        status = measure(kind, shape, &target.sizes, error);
+    }
     if (status == AFD_OK) {
         status = check_fields(fields, &target.sizes, error);
     }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The transport `shm`: the peer's window is shared memory of this host, and the writer owns its mapping of it. */
-#include "base/error.h"
+#include "base/check.h"
 #include "transport/mapped.h"
 
 static const afd_writer_ops shm_ops = {
@@ -20,11 +20,13 @@ static const afd_writer_ops shm_ops = {
 afd_status afd_writer_shm_open(const char *name, afd_writer **writer, afd_error *error)
 {
     afd_window *window = NULL;
-    if (name == NULL || writer == NULL) {
-        const char *field = name == NULL ? "name" : "writer";
-        return afd__fail(error, AFD_ERR_INVALID, field, 0, 0, "%s is null", field);
+    afd_status status = afd__check_not_null("name", name, error);
+    if (status == AFD_OK) {
+        status = afd__check_not_null("writer", writer, error);
     }
-    afd_status status = afd_window_join(name, AFD_WINDOW_WRITE, &window, error);
+    if (status == AFD_OK) {
+        status = afd_window_join(name, AFD_WINDOW_WRITE, &window, error);
+    }
     if (status != AFD_OK) {
         return status;
     }

@@ -19,7 +19,7 @@ static afd_token_type sent_type(const afd_attention_worker_options *options)
 static afd_status check_tokens(const afd_attention_worker_options *options, afd_error *error)
 {
     const afd_shape *shape = &options->shape;
-    afd_status status = afd__check_hidden(options->hidden, error);
+    afd_status status = afd__check_hidden("options.hidden", options->hidden, error);
     if (status == AFD_OK) {
         status = afd__check_float_type("options.type", options->type, error);
     }
@@ -141,10 +141,8 @@ static afd_dispatch_args dispatch_of(const afd_attention_worker_options *options
 /* NULL without memory. */
 static afd_attention_worker *new_worker(const afd_attention_worker_options *options, afd_error *error)
 {
-    afd_attention_worker *made = calloc(1, sizeof(*made));
+    afd_attention_worker *made = afd__worker_new(sizeof(*made), error);
     if (made == NULL) {
-        (void)afd__fail(error, AFD_ERR_NO_MEMORY, "worker", sizeof(*made), 0,
-                        "no memory for a worker object of %zu bytes", sizeof(*made));
         return NULL;
     }
     made->shape = options->shape;

@@ -54,7 +54,7 @@ static afd_status check_options(const afd_ffn_worker_options *options, afd_error
         status = check_row_num(&options->shape, error);
     }
     if (status == AFD_OK) {
-        status = afd__check_hidden(options->hidden, error);
+        status = afd__check_hidden("options.hidden", options->hidden, error);
     }
     if (status == AFD_OK) {
         status = check_types(options, error);
@@ -73,10 +73,8 @@ static afd_status check_options(const afd_ffn_worker_options *options, afd_error
 /* NULL without memory. */
 static afd_ffn_worker *new_worker(const afd_ffn_worker_options *options, afd_error *error)
 {
-    afd_ffn_worker *made = calloc(1, sizeof(*made));
+    afd_ffn_worker *made = afd__worker_new(sizeof(*made), error);
     if (made == NULL) {
-        (void)afd__fail(error, AFD_ERR_NO_MEMORY, "worker", sizeof(*made), 0,
-                        "no memory for a worker object of %zu bytes", sizeof(*made));
         return NULL;
     }
     made->shape = options->shape;

@@ -4,29 +4,24 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <sys/mman.h>
 
+#include "base/check.h"
 #include "base/checked.h"
 #include "base/error.h"
 #include "context/shape.h"
 
 enum { PART_ALIGN_BYTES = 64, SLOT_MULTIPLE = 4 };
 
-afd_status afd__check_range(const char *field, uint64_t value, uint64_t low, uint64_t high, afd_error *error)
+void *afd__worker_new(size_t bytes, afd_error *error)
 {
-    if (value >= low && value <= high) {
-        return AFD_OK;
+    void *worker = calloc(1, bytes);
+    if (worker == NULL) {
+        (void)afd__fail(error, AFD_ERR_NO_MEMORY, "worker", bytes, 0, "no memory for a worker object of %zu bytes",
+                        bytes);
     }
-    return afd__fail(error, AFD_ERR_INVALID, field, value, value < low ? low : high,
-                     "%s is %" PRIu64 ", must be in [%" PRIu64 ", %" PRIu64 "]", field, value, low, high);
-}
-
-afd_status afd__check_not_null(const char *field, const void *pointer, afd_error *error)
-{
-    if (pointer != NULL) {
-        return AFD_OK;
-    }
-    return afd__fail(error, AFD_ERR_INVALID, field, 0, 0, "%s is null", field);
+    return worker;
 }
 
 afd_status afd__check_options_size(uint64_t size, uint64_t expected, afd_error *error)
@@ -52,25 +47,6 @@ afd_status afd__check_sessions(const afd_shape *shape, uint32_t sync_group_size,
                            sync_group_size, shape->session_num);
     }
     return status;
-}
-
-afd_status afd__check_hidden(uint32_t hidden, afd_error *error)
-{
-    if (hidden != 0 && hidden % AFD_HIDDEN_MULTIPLE == 0) {
-        return AFD_OK;
-    }
-    return afd__fail(error, AFD_ERR_INVALID, "options.hidden", hidden, AFD_HIDDEN_MULTIPLE,
-                     "options.hidden is %" PRIu32 ", must be a multiple of %d and not 0", hidden,
-                     AFD_HIDDEN_MULTIPLE);
-}
-
-afd_status afd__check_float_type(const char *field, afd_token_type type, afd_error *error)
-{
-    if (type == AFD_TOKEN_F16 || type == AFD_TOKEN_BF16) {
-        return AFD_OK;
-    }
-    return afd__fail(error, AFD_ERR_INVALID, field, (uint64_t)(int64_t)type, AFD_TOKEN_BF16,
-                     "%s is %d, must be %d (f16) or %d (bf16)", field, (int)type, AFD_TOKEN_F16, AFD_TOKEN_BF16);
 }
 
 afd_status afd__check_slot_bytes(const char *field, uint32_t slot_bytes, uint64_t needed, afd_error *error)

@@ -4,6 +4,7 @@
 #define AFD_WORKER_WORKER_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include "afd/context.h"
@@ -11,25 +12,15 @@
 #include "afd/token.h"
 #include "afd/worker.h"
 #include "afd/writer.h"
+#include "base/check.h"
 
-/* ---- checks; each names the field, which is static memory, the value and the bound ---- */
-
-/* value in [low, high]. */
-afd_status afd__check_range(const char *field, uint64_t value, uint64_t low, uint64_t high, afd_error *error);
-
-afd_status afd__check_not_null(const char *field, const void *pointer, afd_error *error);
+/* ---- checks beside those of base/check.h; each names the field (static memory), the value and the bound ---- */
 
 /* options.size is what this version has. */
 afd_status afd__check_options_size(uint64_t size, uint64_t expected, afd_error *error);
 
 /* S, M, BS and E are there, and G is one of S's divisors. */
 afd_status afd__check_sessions(const afd_shape *shape, uint32_t sync_group_size, afd_error *error);
-
-/* H is a multiple of 16 and not 0. */
-afd_status afd__check_hidden(uint32_t hidden, afd_error *error);
-
-/* `type` is AFD_TOKEN_F16 or AFD_TOKEN_BF16. */
-afd_status afd__check_float_type(const char *field, afd_token_type type, afd_error *error);
 
 /* HS is a multiple of 4 and holds `needed` bytes. */
 afd_status afd__check_slot_bytes(const char *field, uint32_t slot_bytes, uint64_t needed, afd_error *error);
@@ -39,6 +30,9 @@ afd_status afd__check_writer(const afd_writer *writer, afd_window_kind kind, con
                              uint64_t row_bytes, afd_error *error);
 
 /* ---- memory ---- */
+
+/* A worker object, all zeros, for free(); NULL without memory. */
+void *afd__worker_new(size_t bytes, afd_error *error);
 
 /*
  * Everything of a worker that is as large as its shape says comes out of one reservation of address space, which reads

@@ -50,7 +50,7 @@ static void play_round(course *c, bool is_recorded)
     size_t order[BENCH_VARIANT_MAX];
     for (size_t i = 0; i < c->stage.variant_num; i++) {
         size_t j = bench_random(&c->random_state) % (i + 1);
-        order[i] = i;
+        order[i] = i; /* j may be i */
         order[i] = order[j];
         order[j] = i;
     }

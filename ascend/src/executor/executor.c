@@ -18,6 +18,7 @@
 typedef struct executor {
     afd__acl_object object;
     const afd__acl_operator *op;
+    uint64_t workspace_bytes;
     int32_t repeatable; /* atomic */
     alignas(max_align_t) unsigned char plan[];
 } executor;
@@ -25,6 +26,7 @@ typedef struct executor {
 typedef struct launch_task {
     afd__acl_task task;
     executor *executor; /* held */
+    void *workspace;
     uint32_t timeout_s;
 } launch_task;
 
@@ -34,7 +36,7 @@ static void destroy_executor(afd__acl_object *object)
 }
 
 aclnnStatus afd__acl_executor_new(const afd__acl_operator *op, const void *plan, size_t plan_bytes,
-                                  aclOpExecutor **handle)
+                                  uint64_t workspace_bytes, aclOpExecutor **handle)
 {
     executor *made = calloc(1, sizeof(*made) + plan_bytes);
     if (made == NULL) {
@@ -43,6 +45,7 @@ aclnnStatus afd__acl_executor_new(const afd__acl_operator *op, const void *plan,
     made->object.kind = AFD__ACL_EXECUTOR;
     made->object.destroy = destroy_executor;
     made->op = op;
+    made->workspace_bytes = workspace_bytes;
     memcpy(made->plan, plan, plan_bytes);
     void *made_handle = afd__acl_handle_new(&made->object);
     if (made_handle == NULL) {
@@ -59,7 +62,7 @@ static aclError run_launch(afd__acl_task *task_, const int32_t *stop)
 {
     const launch_task *task = (launch_task *)task_;
     const afd__acl_limits limits = { .stop = stop, .timeout_s = task->timeout_s };
-    return task->executor->op->run(task->executor->plan, &limits);
+    return task->executor->op->run(task->executor->plan, task->workspace, &limits);
 }
 
 static void destroy_launch(afd__acl_task *task_)
@@ -99,6 +102,20 @@ static executor *hold_executor(const afd__acl_operator *op, aclOpExecutor *handl
     return held;
 }
 
+static aclnnStatus check_workspace(const executor *held, const void *workspace, uint64_t workspace_bytes)
+{
+    if (workspace_bytes < held->workspace_bytes) {
+        return afd__acl_fail(AFD__ACLNN_PARAM_INVALID,
+                             "%s: workspaceSize is %" PRIu64 ", must be at least %" PRIu64 " as planned",
+                             held->op->name, workspace_bytes, held->workspace_bytes);
+    }
+    if (held->workspace_bytes > 0 && (uintptr_t)workspace % AFD__ACL_WORKSPACE_ALIGN != 0) {
+        return afd__acl_fail(AFD__ACLNN_PARAM_INVALID, "%s: workspace is %p, must be %d-byte aligned", held->op->name,
+                             workspace, AFD__ACL_WORKSPACE_ALIGN);
+    }
+    return ACL_SUCCESS;
+}
+
 /* Spends the handle of an executor that is not repeatable. Of two second phases at once, one is too late. */
 static aclnnStatus spend(const executor *held, aclOpExecutor *handle)
 {
@@ -114,7 +131,7 @@ static aclnnStatus spend(const executor *held, aclOpExecutor *handle)
 }
 
 /* Spends and enqueues; takes over the reference to `held`. */
-static aclnnStatus enqueue(executor *held, aclOpExecutor *handle, afd__acl_stream *stream)
+static aclnnStatus enqueue(executor *held, void *workspace, aclOpExecutor *handle, afd__acl_stream *stream)
 {
     launch_task *task = calloc(1, sizeof(*task));
     if (task == NULL) {
@@ -124,6 +141,7 @@ static aclnnStatus enqueue(executor *held, aclOpExecutor *handle, afd__acl_strea
     task->task.run = run_launch;
     task->task.destroy = destroy_launch;
     task->executor = held;
+    task->workspace = workspace;
     task->timeout_s = afd__acl_op_execute_timeout_s();
     aclnnStatus status = spend(held, handle);
     if (status != ACL_SUCCESS) {
@@ -133,7 +151,7 @@ static aclnnStatus enqueue(executor *held, aclOpExecutor *handle, afd__acl_strea
     return afd__acl_stream_enqueue(stream, &task->task) == ACL_SUCCESS ? ACL_SUCCESS : AFD__ACLNN_RUNTIME_FAILED;
 }
 
-aclnnStatus afd__acl_executor_launch(const afd__acl_operator *op, const void *workspace, uint64_t workspace_bytes,
+aclnnStatus afd__acl_executor_launch(const afd__acl_operator *op, void *workspace, uint64_t workspace_bytes,
                                      aclOpExecutor *handle, aclrtStream stream)
 {
     aclnnStatus status = check_launch(op, workspace, workspace_bytes, handle);
@@ -144,13 +162,18 @@ aclnnStatus afd__acl_executor_launch(const afd__acl_operator *op, const void *wo
     if (held == NULL) {
         return status;
     }
+    status = check_workspace(held, workspace, workspace_bytes);
+    if (status != ACL_SUCCESS) {
+        afd__acl_object_release(held);
+        return status;
+    }
     aclError code = ACL_SUCCESS;
     afd__acl_stream *on = afd__acl_stream_hold(stream, &code);
     if (on == NULL) {
         afd__acl_object_release(held);
         return AFD__ACLNN_RUNTIME_FAILED; /* the sentence says which runtime call failed, and why */
     }
-    status = enqueue(held, handle, on);
+    status = enqueue(held, workspace, handle, on);
     afd__acl_object_release(on);
     return status;
 }

@@ -8,9 +8,8 @@
 #include "afd/context.h"
 #include "afd/ffn.h"
 #include "afd/wait.h"
-#include "executor/executor.h"
+#include "operator/operator.h"
 #include "runtime/message.h"
-#include "tensor/tensor.h"
 
 #define OPERATOR_NAME "aclnnInplaceFfnWorkerScheduler"
 
@@ -64,20 +63,14 @@ static aclError last_look(afd_schedule_context *context, const afd_ffn_schedule_
     return ACL_SUCCESS; /* run_flag is 0, or something was there after all */
 }
 
-static aclError run(const void *plan_, const afd__acl_limits *limits)
+static aclError run(const void *plan_, void *workspace, const afd__acl_limits *limits)
 {
+    (void)workspace; /* none was planned */
     const plan *p = plan_;
     const afd_ffn_schedule_args args = AFD_FFN_SCHEDULE_ARGS_INIT(p->sync_group_size);
     afd_late late[LATE_SHOWN_MAX];
     afd_error error;
-    /* Many streams may wait on few cores, so a wait that takes long sleeps. */
-    afd_wait wait = AFD_WAIT_INIT(AFD_WAIT_BACKOFF);
-    wait.stop = limits->stop;
-    wait.late = late;
-    wait.late_capacity = LATE_SHOWN_MAX;
-    if (limits->timeout_s != 0) {
-        wait.deadline_ns = afd_clock_ns() + limits->timeout_s * UINT64_C(1000000000);
-    }
+    afd_wait wait = afd__acl_op_wait(limits, late, LATE_SHOWN_MAX);
     const afd_status status = afd_ffn_schedule(p->context, &args, &wait, NULL, &error);
     if (status < 0) {
         return afd__acl_fail(ACL_ERROR_RT_AICPU_EXCEPTION, OPERATOR_NAME ": %s", error.message);
@@ -90,66 +83,24 @@ static aclError run(const void *plan_, const afd__acl_limits *limits)
 
 static const afd__acl_operator ffn_worker_scheduler = { .name = OPERATOR_NAME, .run = run };
 
-/* ---- the first phase ---- */
-
-static aclnnStatus check_given(const void *pointer, const char *name)
-{
-    return pointer != NULL ? ACL_SUCCESS
-                           : afd__acl_fail(AFD__ACLNN_PARAM_NULL, OPERATOR_NAME ": %s is null", name);
-}
-
-static aclnnStatus check_tensor(const afd__acl_tensor *tensor, int32_t execute_mode)
-{
-    if (tensor->rank != 1) {
-        return afd__acl_fail(AFD__ACLNN_PARAM_INVALID, OPERATOR_NAME ": scheduleContextRef has %" PRIu64
-                                                                     " dimensions, must have 1", tensor->rank);
-    }
-    if (execute_mode != 0) {
-        return afd__acl_fail(AFD__ACLNN_PARAM_INVALID, OPERATOR_NAME ": executeMode is %" PRId32 ", must be 0",
-                             execute_mode);
-    }
-    if (tensor->element_num == 0) {
-        return afd__acl_fail(AFD__ACLNN_PARAM_INVALID, OPERATOR_NAME ": scheduleContextRef is empty");
-    }
-    if (tensor->data_type != ACL_INT8) {
-        return afd__acl_fail(AFD__ACLNN_PARAM_INVALID, OPERATOR_NAME ": scheduleContextRef has data type %d, must have"
-                                                                     " %d (INT8)", (int)tensor->data_type, ACL_INT8);
-    }
-    if (tensor->element_num < AFD_CONTEXT_BYTES) {
-        return afd__acl_fail(AFD__ACLNN_PARAM_INVALID, OPERATOR_NAME ": scheduleContextRef has %" PRIu64
-                                                                     " elements, must have at least %d",
-                             tensor->element_num, AFD_CONTEXT_BYTES);
-    }
-    if (!tensor->contiguous) {
-        return afd__acl_fail(AFD__ACLNN_PARAM_INVALID, OPERATOR_NAME ": scheduleContextRef is not contiguous");
-    }
-    return check_given(tensor->data, "the data of scheduleContextRef");
-}
+/* ---- the two phases ---- */
 
 aclnnStatus aclnnInplaceFfnWorkerSchedulerGetWorkspaceSize(aclTensor *scheduleContextRef, int32_t syncGroupSize,
                                                            int32_t executeMode, uint64_t *workspaceSize,
                                                            aclOpExecutor **executor)
 {
-    aclnnStatus status = check_given(workspaceSize, "workspaceSize");
+    afd__acl_view context;
+    aclnnStatus status = afd__acl_op_check_outputs(OPERATOR_NAME, workspaceSize, executor);
     if (status == ACL_SUCCESS) {
-        status = check_given(executor, "executor");
+        status = afd__acl_op_view(OPERATOR_NAME, scheduleContextRef, "scheduleContextRef", &context);
     }
     if (status == ACL_SUCCESS) {
-        status = check_given(scheduleContextRef, "scheduleContextRef");
+        status = afd__acl_op_check_context(OPERATOR_NAME, &context, executeMode);
     }
-    if (status != ACL_SUCCESS) {
-        return status;
-    }
-    afd__acl_tensor *tensor = afd__acl_handle_hold(scheduleContextRef, AFD__ACL_TENSOR);
-    if (tensor == NULL) {
-        return afd__acl_handle_fail(AFD__ACLNN_PARAM_INVALID, scheduleContextRef, AFD__ACL_TENSOR);
-    }
-    status = check_tensor(tensor, executeMode);
     if (status == ACL_SUCCESS) {
-        const plan p = { .context = tensor->data, .sync_group_size = syncGroupSize };
-        status = afd__acl_executor_new(&ffn_worker_scheduler, &p, sizeof(p), executor);
+        const plan p = { .context = context.data, .sync_group_size = syncGroupSize };
+        status = afd__acl_executor_new(&ffn_worker_scheduler, &p, sizeof(p), 0, executor);
     }
-    afd__acl_object_release(tensor);
     if (status == ACL_SUCCESS) {
         *workspaceSize = 0;
     }

@@ -35,6 +35,7 @@ static int32_t last_free = NO_PLACE;
 
 static const char *const kind_names[AFD__ACL_KIND_NUM] = {
     "nothing", "a context", "a stream", "an event", "an executor", "a tensor", "an int array", "a scalar",
+    "a communicator",
 };
 
 typedef struct parts {

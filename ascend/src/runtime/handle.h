@@ -26,6 +26,7 @@ typedef enum afd__acl_kind {
     AFD__ACL_TENSOR,
     AFD__ACL_INT_ARRAY,
     AFD__ACL_SCALAR,
+    AFD__ACL_COMMUNICATOR,
     AFD__ACL_KIND_NUM
 } afd__acl_kind;
 

@@ -78,6 +78,19 @@ static bool count_elements(const int64_t *dims, uint64_t rank, uint64_t *element
     return true;
 }
 
+/* Dims, then strides; where none are given, those of a contiguous tensor, and zeros for one without elements, whose
+ * dims may multiply to anything. */
+static void set_extents(afd__acl_tensor *tensor, const int64_t *dims, const int64_t *strides)
+{
+    int64_t *to = tensor->extents;
+    int64_t expected = tensor->element_num > 0 ? 1 : 0;
+    for (uint64_t i = tensor->rank; i-- > 0;) {
+        to[i] = dims[i];
+        to[tensor->rank + i] = strides != NULL ? strides[i] : expected;
+        expected *= dims[i];
+    }
+}
+
 /* Whether the elements lie one behind the other; the stride of a dimension of one element does not matter. */
 static bool is_contiguous(const int64_t *dims, const int64_t *strides, uint64_t rank, uint64_t element_num)
 {
@@ -125,7 +138,7 @@ aclTensor *aclCreateTensor(const int64_t *viewDims, uint64_t viewDimsNum, aclDat
         !find_start(tensorData, offset, aclDataTypeSize(dataType), &start)) {
         return NULL;
     }
-    afd__acl_tensor *tensor = calloc(1, sizeof(*tensor));
+    afd__acl_tensor *tensor = calloc(1, sizeof(*tensor) + 2 * viewDimsNum * sizeof(int64_t));
     if (tensor == NULL) {
         afd__acl_say("no memory for a tensor");
         return NULL;
@@ -137,6 +150,7 @@ aclTensor *aclCreateTensor(const int64_t *viewDims, uint64_t viewDimsNum, aclDat
     tensor->rank = viewDimsNum;
     tensor->element_num = element_num;
     tensor->contiguous = is_contiguous(viewDims, stride, viewDimsNum, element_num);
+    set_extents(tensor, viewDims, stride);
     aclTensor *handle = afd__acl_handle_new(&tensor->object);
     if (handle == NULL) {
         free(tensor);

@@ -27,6 +27,14 @@ typedef struct afd__acl_tensor {
     uint64_t rank;
     uint64_t element_num;  /* the product of the dims; 1 for rank 0 */
     bool contiguous;
+    int64_t extents[];     /* dims[rank], then strides[rank], in elements */
 } afd__acl_tensor;
+
+/* Copied when it is created, and read-only from then on. */
+typedef struct afd__acl_values {
+    afd__acl_object object;
+    uint64_t bytes;
+    uint64_t data[]; /* of an int array: int64_t[bytes / 8] */
+} afd__acl_values;
 
 #endif

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Int arrays and scalars: values, copied when they are created. The operators that read them come later. */
+/* Int arrays and scalars: values, copied when they are created. */
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
@@ -7,12 +7,6 @@
 #include "base/checked.h"
 #include "runtime/message.h"
 #include "tensor/tensor.h"
-
-typedef struct values {
-    afd__acl_object object;
-    uint64_t bytes;
-    uint64_t data[];
-} values;
 
 static void destroy_values(afd__acl_object *object)
 {
@@ -22,7 +16,7 @@ static void destroy_values(afd__acl_object *object)
 /* A handle for a copy of `bytes` bytes; NULL with a sentence. */
 static void *new_values(afd__acl_kind kind, const void *data, uint64_t bytes)
 {
-    values *made = NULL;
+    afd__acl_values *made = NULL;
     uint64_t all_bytes = 0;
     if (afd__add_u64(sizeof(*made), bytes, &all_bytes)) {
         made = calloc(1, all_bytes);

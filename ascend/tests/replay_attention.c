@@ -34,8 +34,8 @@ static void expect(const json_t *json, const char *what, uint64_t got, uint64_t 
 {
     if (got != recorded) {
         failure_num++;
-        (void)printf("FAILED: %s: %s is 0x%" PRIx64 ", recorded was 0x%" PRIx64 "\n", vector_text(json, "id"), what, got,
-                     recorded);
+        (void)printf("FAILED: %s: %s is 0x%" PRIx64 ", recorded was 0x%" PRIx64 "\n", vector_text(json, "id"), what,
+                     got, recorded);
     }
 }
 

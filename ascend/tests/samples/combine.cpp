@@ -35,8 +35,8 @@ int Combine(const DeviceTensor &context, int64_t tokens, aclrtStream stream)
     CHECK_RET(failed == 0, return failed);
     const auto result = ToHost<op::fp16_t>(y, tokens * kHidden);
     for (int64_t t = 0; t < tokens; t++) {
-        LOG_PRINT("token %d: %g..%g\n", static_cast<int>(t), static_cast<double>(static_cast<float>(result[t * kHidden])),
-                  static_cast<double>(static_cast<float>(result[(t + 1) * kHidden - 1])));
+        const float first = result[t * kHidden], last = result[(t + 1) * kHidden - 1];
+        LOG_PRINT("token %d: %g..%g\n", static_cast<int>(t), first, last);
     }
     LOG_PRINT("next layer %d\n", ToHost<int32_t>(nextLayerId, 1)[0]);
     return 0;

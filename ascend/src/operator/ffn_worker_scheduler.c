@@ -2,18 +2,12 @@
 /* aclnnInplaceFfnWorkerScheduler: the checks of its first phase, and one call of afd_ffn_schedule() in its task. */
 #include "aclnnop/aclnn_ffn_worker_scheduler.h"
 
-#include <inttypes.h>
-#include <stdio.h>
-
 #include "afd/context.h"
 #include "afd/ffn.h"
-#include "afd/wait.h"
 #include "operator/operator.h"
-#include "runtime/message.h"
+#include "operator/waiting.h"
 
 #define OPERATOR_NAME "aclnnInplaceFfnWorkerScheduler"
-
-enum { LATE_SHOWN_MAX = 4 };
 
 typedef struct plan {
     afd_schedule_context *context;
@@ -22,63 +16,26 @@ typedef struct plan {
 
 /* ---- the task ---- */
 
-/* "session 0 micro-batch 1 has flag 0, session 3 has flag 2": as many as were kept. */
-static void describe_late(const afd_wait *wait, char *text, size_t text_bytes)
+static afd_status schedule(void *plan_, afd_wait *wait, afd_error *error)
 {
-    const uint32_t shown_num = wait->late_num < wait->late_capacity ? wait->late_num : wait->late_capacity;
-    size_t length = 0;
-    text[0] = '\0';
-    for (uint32_t i = 0; i < shown_num && length < text_bytes; i++) {
-        const afd_late *late = &wait->late[i];
-        char micro_batch[32] = "";
-        if (late->micro_batch != AFD_MICRO_BATCH_ANY) {
-            (void)snprintf(micro_batch, sizeof(micro_batch), " micro-batch %" PRIu32, late->micro_batch);
-        }
-        int written = snprintf(text + length, text_bytes - length, "%ssession %" PRIu32 "%s has flag %" PRId32,
-                               i == 0 ? "" : ", ", late->session, micro_batch, late->flag);
-        length += written > 0 ? (size_t)written : 0;
-    }
-}
-
-static aclError fail_timeout(const afd_wait *wait, uint32_t timeout_s)
-{
-    char late[256];
-    describe_late(wait, late, sizeof(late));
-    return afd__acl_fail(ACL_ERROR_RT_AICPU_TIMEOUT,
-                         OPERATOR_NAME ": no tokens within %" PRIu32 " s (aclrtSetOpExecuteTimeOut); %" PRIu32
-                                       " late: %s",
-                         timeout_s, wait->late_num, late);
-}
-
-/* The wait ended by the run flag or because the stream closes. One look tells which, and takes what is there. */
-static aclError last_look(afd_schedule_context *context, const afd_ffn_schedule_args *args, afd_error *error)
-{
-    const afd_status status = afd_ffn_schedule_poll(context, args, NULL, error);
-    if (status < 0) {
-        return afd__acl_fail(ACL_ERROR_RT_AICPU_EXCEPTION, OPERATOR_NAME ": %s", error->message);
-    }
-    if (status == AFD_NOT_YET) {
-        return afd__acl_fail(ACL_ERROR_RT_INVALID_HANDLE, OPERATOR_NAME ": the stream was destroyed while it waited");
-    }
-    return ACL_SUCCESS; /* run_flag is 0, or something was there after all */
+    const plan *p = plan_;
+    const afd_ffn_schedule_args args = AFD_FFN_SCHEDULE_ARGS_INIT(p->sync_group_size);
+    return afd_ffn_schedule(p->context, &args, wait, NULL, error);
 }
 
 static aclError run(const void *plan_, void *workspace, const afd__acl_limits *limits)
 {
+    static const afd__acl_waiting waiting = {
+        .op_name = OPERATOR_NAME,
+        .awaited = "tokens",
+        .failed_code = ACL_ERROR_RT_AICPU_EXCEPTION,
+        .timeout_code = ACL_ERROR_RT_AICPU_TIMEOUT,
+        .call = schedule,
+    };
     (void)workspace; /* none was planned */
-    const plan *p = plan_;
-    const afd_ffn_schedule_args args = AFD_FFN_SCHEDULE_ARGS_INIT(p->sync_group_size);
-    afd_late late[LATE_SHOWN_MAX];
-    afd_error error;
-    afd_wait wait = afd__acl_op_wait(limits, late, LATE_SHOWN_MAX);
-    const afd_status status = afd_ffn_schedule(p->context, &args, &wait, NULL, &error);
-    if (status < 0) {
-        return afd__acl_fail(ACL_ERROR_RT_AICPU_EXCEPTION, OPERATOR_NAME ": %s", error.message);
-    }
-    if (status == AFD_DEADLINE) {
-        return fail_timeout(&wait, limits->timeout_s);
-    }
-    return status == AFD_STOPPED ? last_look(p->context, &args, &error) : ACL_SUCCESS;
+    plan p = *(const plan *)plan_;
+    afd_status status = AFD_OK;
+    return afd__acl_op_run(&waiting, &p, limits, &status);
 }
 
 static const afd__acl_operator ffn_worker_scheduler = { .name = OPERATOR_NAME, .run = run };

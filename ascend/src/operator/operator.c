@@ -80,6 +80,16 @@ aclnnStatus afd__acl_op_check_context(const char *op_name, const afd__acl_view *
     return afd__acl_op_check_data(op_name, view, "scheduleContextRef");
 }
 
+aclnnStatus afd__acl_op_check_array(const aclIntArray *array)
+{
+    afd__acl_values *held = afd__acl_handle_hold(array, AFD__ACL_INT_ARRAY);
+    if (held == NULL) {
+        return afd__acl_handle_fail(AFD__ACLNN_PARAM_INVALID, array, AFD__ACL_INT_ARRAY);
+    }
+    afd__acl_object_release(held);
+    return ACL_SUCCESS;
+}
+
 bool afd__acl_op_values(const aclIntArray *array, int64_t *values, uint64_t num, uint64_t *found)
 {
     afd__acl_values *held = afd__acl_handle_hold(array, AFD__ACL_INT_ARRAY);

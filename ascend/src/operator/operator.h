@@ -59,6 +59,9 @@ aclnnStatus afd__acl_op_check_data(const char *op_name, const afd__acl_view *vie
  */
 aclnnStatus afd__acl_op_check_context(const char *op_name, const afd__acl_view *view, int32_t execute_mode);
 
+/* AFD__ACLNN_PARAM_INVALID for an int array that is not alive. */
+aclnnStatus afd__acl_op_check_array(const aclIntArray *array);
+
 /* Copies the `num` values of an int array; false if it is not alive or has another number, which is in *found. */
 bool afd__acl_op_values(const aclIntArray *array, int64_t *values, uint64_t num, uint64_t *found);
 

@@ -27,6 +27,7 @@ typedef struct code_case {
 /* Each ends with a case of code 0. */
 extern const code_case runtime_codes[];
 extern const code_case scheduler_codes[];
+extern const code_case comm_codes[];
 
 /* Ends the program if a call that is not the one to be provoked fails. */
 void must(int code);

@@ -30,6 +30,7 @@ extern const code_case scheduler_codes[];
 extern const code_case attention_codes[];
 extern const code_case batching_codes[];
 extern const code_case batching_task_codes[];
+extern const code_case comm_codes[];
 
 /* Ends the program if a call that is not the one to be provoked fails. */
 void must(int code);

@@ -2,8 +2,8 @@
 /*
  * Registered memory: a window of the program's own, in the order register, exchange, use, deregister.
  *
- * Every rank registers its memory and then exchanges, which makes the memory of its peers their windows for this rank. A
- * communicator has one registration at a time. Errors, threads and fork: as in hccl.h.
+ * Every rank registers its memory and then exchanges, which makes the memory of its peers their windows for this rank.
+ * A communicator has one registration at a time. Errors, threads and fork: as in hccl.h.
  */
 #ifndef AFD_ASCEND_HCCL_HCCL_COMM_H
 #define AFD_ASCEND_HCCL_HCCL_COMM_H

@@ -23,8 +23,8 @@ typedef struct offer {
 } offer;
 
 /*
- * A4, pairs with R3 of registration.c. The words are loaded with acquire and stored with release (W), so that whoever reads one of the
- * next registration sees, when it looks at the number again, that it has changed.
+ * A4, pairs with R3 of registration.c. The words are loaded with acquire and stored with release (W), so that whoever
+ * reads one of the next registration sees, when it looks at the number again, that it has changed.
  */
 static offer read_offer(const afd__acl_rank_entry *entry)
 {

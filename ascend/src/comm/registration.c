@@ -33,8 +33,8 @@ static afd__acl_rank_entry *own_entry(const afd__acl_comm *comm)
 }
 
 /*
- * R3, pairs with A3 of comm.c and A4 of exchange.c: who sees the new number sees the words that belong to it, and in one process what the
- * program wrote into its memory before it registered it.
+ * R3, pairs with A3 of comm.c and A4 of exchange.c: who sees the new number sees the words that belong to it, and in
+ * one process what the program wrote into its memory before it registered it.
  */
 static void change_registration(afd__acl_comm *comm)
 {
@@ -56,7 +56,8 @@ static HcclResult check_memory(const void *addr, uint64_t size, uint32_t flag)
                                   UINT64_MAX - address);
     }
     if (address % AFD__ACL_COMM_WINDOW_ALIGN_BYTES != 0) {
-        return afd__acl_comm_fail(HCCL_E_PARA, "addr is %p, must be a multiple of %d", addr, AFD__ACL_COMM_WINDOW_ALIGN_BYTES);
+        return afd__acl_comm_fail(HCCL_E_PARA, "addr is %p, must be a multiple of %d", addr,
+                                  AFD__ACL_COMM_WINDOW_ALIGN_BYTES);
     }
     return HCCL_SUCCESS;
 }

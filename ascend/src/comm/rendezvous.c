@@ -238,8 +238,8 @@ HcclResult afd__acl_rendezvous_enter(afd__acl_rendezvous *rendezvous, uint32_t r
 /* ---- waiting ---- */
 
 /*
- * R1, pairs with A1: who sees ENTERED sees where the buffer is, and would otherwise open what was there before. Who sees
- * MAPPED of all may close its descriptors: whatever the others opened, they have opened.
+ * R1, pairs with A1: who sees ENTERED sees where the buffer is, and would otherwise open what was there before. Who
+ * sees MAPPED of all may close its descriptors: whatever the others opened, they have opened.
  */
 void afd__acl_rendezvous_advance(afd__acl_rendezvous *rendezvous, int32_t state)
 {

@@ -3,9 +3,9 @@
  * The rendezvous: how ranks in several processes find each other's buffers, given the same HcclRootInfo.
  *
  * HcclGetRootInfo() makes a table in memory behind a descriptor, and the root info says whose descriptor it is. A rank
- * opens it through /proc, which lets in who has the same user, enters itself, and waits for the others. The table has no
- * name in any file system and goes with the last process that uses it. The descriptors are needed until every rank has
- * mapped everything; the memory stays mapped, because registrations use it.
+ * opens it through /proc, which lets in who has the same user, enters itself, and waits for the others. The table has
+ * no name in any file system and goes with the last process that uses it. The descriptors are needed until every rank
+ * has mapped everything; the memory stays mapped, because registrations use it.
  *
  *     open -> enter -> wait(ENTERED) -> advance(MAPPED) -> wait(MAPPED) -> close
  *
@@ -40,7 +40,7 @@ HcclResult afd__acl_rendezvous_create(HcclRootInfo *info);
 /* Every byte of `info` may be anything. */
 HcclResult afd__acl_rendezvous_open(const HcclRootInfo *info, uint64_t timeout_ns, afd__acl_rendezvous *opened);
 
-/* Takes the place of `rank`, in [0, rank_num), for the buffer of `bytes` bytes behind this process's descriptor `fd`. */
+/* Takes the place of `rank`, in [0, rank_num), for a buffer of `bytes` bytes behind this process's descriptor `fd`. */
 HcclResult afd__acl_rendezvous_enter(afd__acl_rendezvous *rendezvous, uint32_t rank_num, uint32_t rank, int fd,
                                      uint64_t bytes);
 

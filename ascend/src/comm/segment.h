@@ -17,8 +17,8 @@ typedef struct afd__acl_segment {
 /* Memory of this process alone. False with a sentence. */
 bool afd__acl_segment_reserve(uint64_t bytes, afd__acl_segment *segment);
 
-/* `bytes` from `offset`, a multiple of the page size, of a descriptor that has them; the descriptor may be closed. False
- * with a sentence. */
+/* `bytes` from `offset`, a multiple of the page size, of a descriptor that has them; the descriptor may be closed.
+ * False with a sentence. */
 bool afd__acl_segment_map(int fd, uint64_t offset, uint64_t bytes, afd__acl_segment *segment);
 
 /* Gives the address space back; nothing for one that has none. */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Writers into the windows of all ranks, made once and kept. A task has them for as long as it runs: a writer belongs to
- * one thread at a time.
+ * Writers into the windows of all ranks, made once and kept. A task has them for as long as it runs: a writer belongs
+ * to one thread at a time.
  */
 #include <inttypes.h>
 #include <stdlib.h>
@@ -28,7 +28,7 @@ static bool allocate(const afd__acl_comm *comm, afd__acl_comm_writers *writers)
 {
     const uint32_t size = comm->world->size;
     writers->windows = calloc(size, sizeof(*writers->windows));
-    writers->writers = calloc(size, sizeof(*writers->writers));
+    writers->writers = calloc(size, sizeof(void *));
     if (writers->windows != NULL && writers->writers != NULL) {
         return true;
     }
@@ -50,10 +50,10 @@ static void say_too_small(const afd__acl_comm *comm, uint32_t rank, const afd__a
         return;
     }
     const uint64_t unit = UINT64_C(1) << AFD__ACL_COMM_BUFFSIZE_SHIFT;
-    afd__acl_say("rank %" PRIu32 "'s window has %" PRIu64 " bytes (%s is %" PRIu64 "); an %s window of this shape needs %"
-                 PRIu64 ": %s=%" PRIu64 " would do", rank, window->bytes, AFD__ACL_COMM_BUFFSIZE_VARIABLE,
-                 window->bytes / unit, name, needed, AFD__ACL_COMM_BUFFSIZE_VARIABLE,
-                 needed / unit + (needed % unit != 0));
+    afd__acl_say("rank %" PRIu32 "'s window has %" PRIu64 " bytes (%s is %" PRIu64
+                 "); an %s window of this shape needs %" PRIu64 ": %s=%" PRIu64 " would do",
+                 rank, window->bytes, AFD__ACL_COMM_BUFFSIZE_VARIABLE, window->bytes / unit, name, needed,
+                 AFD__ACL_COMM_BUFFSIZE_VARIABLE, needed / unit + (needed % unit != 0));
 }
 
 static bool make_writer(const afd__acl_comm *comm, uint32_t rank, afd_window_kind kind, const afd_shape *shape,

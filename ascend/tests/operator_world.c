@@ -277,8 +277,8 @@ int combine_world_create(combine_world *w, const combine_shape *shape)
     const size_t slot_num = combine_slot_num(shape);
     const size_t token_max = shape->micro_batch_size;
     const size_t part_bytes[] = {
-        CONTEXT_BYTES,   slot_num * sizeof(int32_t),    combine_data_bytes(shape), token_max * shape->top_k * sizeof(float),
-        sizeof(int32_t), token_max * shape->hidden * 2, sizeof(int32_t),
+        CONTEXT_BYTES, slot_num * sizeof(int32_t), combine_data_bytes(shape),
+        token_max * shape->top_k * sizeof(float), sizeof(int32_t), token_max * shape->hidden * 2, sizeof(int32_t),
     };
     void *parts[sizeof(part_bytes) / sizeof(part_bytes[0])];
     *w = (combine_world){ .shape = *shape };

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Registered memory as windows, and the writers into all windows, in one process. */
 #include <pthread.h>
+#include <sched.h>
 #include <stdlib.h>
 
 #include "afd/window.h"
@@ -250,6 +251,11 @@ static void writers_are_kept_until_shape_or_a_window_changes(void **state)
     afd__acl_comm_unlock_writers(r.comms[0]);
     assert_int_equal(r.memory[1][6], 1); /* the desc of session 1, in the registered memory */
     assert_int_equal(r.memory[1][7], 4);
+    assert_ok(HcclCommDeregister(r.handles[1], r.tokens[1])); /* the same shape, and another window */
+    changed = afd__acl_comm_lock_writers(r.comms[0], AFD_WINDOW_FFN, &other);
+    assert_int_equal(afd_writer_publish(changed[1], &round, NULL), AFD_OK);
+    afd__acl_comm_unlock_writers(r.comms[0]);
+    assert_int_equal(((int32_t *)buffer(&r, 1))[6], 1);
     end(&r);
 }
 
@@ -286,6 +292,8 @@ static void a_window_that_is_too_small_says_what_would_do(void **state)
 typedef struct shared_counter {
     afd__acl_comm *comm;
     long value;
+    int busy;
+    int overlap_num;
 } shared_counter;
 
 static void *count(void *argument)
@@ -294,6 +302,11 @@ static void *count(void *argument)
     for (int i = 0; i < 2000; i++) {
         if (afd__acl_comm_lock_writers(c->comm, i % 2 == 0 ? AFD_WINDOW_FFN : AFD_WINDOW_ATTENTION, &small) != NULL) {
             c->value++;
+            if (__atomic_exchange_n(&c->busy, 1, __ATOMIC_RELAXED) != 0) {
+                __atomic_store_n(&c->overlap_num, 1, __ATOMIC_RELAXED);
+            }
+            (void)sched_yield();
+            __atomic_store_n(&c->busy, 0, __ATOMIC_RELAXED);
             afd__acl_comm_unlock_writers(c->comm);
         }
     }
@@ -314,6 +327,7 @@ static void writers_are_for_one_task_at_a_time(void **state)
         assert_int_equal(pthread_join(threads[i], NULL), 0);
     }
     assert_int_equal(counter.value, 4000);
+    assert_int_equal(counter.overlap_num, 0);
     end(&r);
 }
 

@@ -122,8 +122,8 @@ static aclError find_own_flags(dispatch_task *task)
     }
     if (window.bytes < needed) {
         return afd__acl_fail(ACL_ERROR_RT_AICORE_EXCEPTION,
-                             OPERATOR_NAME ": the own window has %" PRIu64 " bytes, the flags of this shape need %" PRIu64,
-                             window.bytes, needed);
+                             OPERATOR_NAME ": the own window has %" PRIu64 " bytes, the flags of this shape need %"
+                             PRIu64, window.bytes, needed);
     }
     task->own_flags = (int32_t *)window.memory + task->args.micro_batch * slot_num(task->plan);
     return ACL_SUCCESS;

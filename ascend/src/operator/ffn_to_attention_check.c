@@ -25,8 +25,7 @@ enum {
 enum { SLOT_ELEMENT_NUM_MAX = 8320 };
 
 static const char *const tensor_names[TENSOR_NUM] = {
-    "x",        "sessionIds",    "microBatchIds",  "tokenIds",
-    "expertOffsets", "actualTokenNum", "attnRankTableOptional",
+    "x", "sessionIds", "microBatchIds", "tokenIds", "expertOffsets", "actualTokenNum", "attnRankTableOptional",
 };
 static const char *const array_names[ARRAY_NUM] = { "tokenInfoTableShape", "tokenDataShape" };
 static const afd__acl_required required = { OPERATOR_NAME, tensor_names, REQUIRED_NUM };

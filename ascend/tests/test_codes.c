@@ -16,6 +16,10 @@ static const code_case *const tables[] = {
     batching_codes,
     batching_task_codes,
     comm_codes,
+    attention_to_ffn_codes,
+    attention_to_ffn_shape_codes,
+    attention_to_ffn_task_codes,
+    ffn_to_attention_codes,
 };
 
 enum { TABLE_NUM = sizeof(tables) / sizeof(tables[0]) };

@@ -30,6 +30,11 @@ extern const code_case scheduler_codes[];
 extern const code_case attention_codes[];
 extern const code_case batching_codes[];
 extern const code_case batching_task_codes[];
+extern const code_case comm_codes[];
+extern const code_case attention_to_ffn_codes[];
+extern const code_case attention_to_ffn_shape_codes[];
+extern const code_case attention_to_ffn_task_codes[];
+extern const code_case ffn_to_attention_codes[];
 
 /* Ends the program if a call that is not the one to be provoked fails. */
 void must(int code);

@@ -15,6 +15,11 @@ static const code_case *const tables[] = {
     attention_codes,
     batching_codes,
     batching_task_codes,
+    comm_codes,
+    attention_to_ffn_codes,
+    attention_to_ffn_shape_codes,
+    attention_to_ffn_task_codes,
+    ffn_to_attention_codes,
 };
 
 enum { TABLE_NUM = sizeof(tables) / sizeof(tables[0]) };
@@ -58,7 +63,8 @@ static bool is_in_a_table(int code)
 
 static void every_code_of_the_front_is_in_the_table(void **state)
 {
-    static const int codes[] = { 100000, 100001, 100002, 107000, 107001, 107002, 107017, 207001, 507014, 507015,
+    static const int codes[] = { 1, 2, 3, 5, 7, 8, 9, 15, 21, /* HCCL_E_ */
+                                 100000, 100001, 100002, 107000, 107001, 107002, 107017, 207001, 507014, 507015,
                                  507017, 507018, 507046, 507047, 161001, 161002, 361001, 561002, 561101, 561103 };
     (void)state;
     for (size_t i = 0; i < sizeof(codes) / sizeof(codes[0]); i++) {

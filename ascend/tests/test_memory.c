@@ -47,6 +47,37 @@ static void allocations_do_not_overlap(void **state)
     }
 }
 
+/* A tensor that a program allocates with two bytes an element and calls INT32 is read with four. */
+static void an_allocation_reads_as_zero_to_twice_its_size(void **state)
+{
+    static const size_t sizes[] = { 1, 63, 2000, 4095, 4096, 4097, 65536, 1000000, 3 << 20, 64 << 20 };
+    (void)state;
+    for (size_t i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++) {
+        unsigned char *memory = NULL;
+        unsigned char found = 0;
+        assert_ok(aclrtMalloc((void **)&memory, sizes[i], ACL_MEM_MALLOC_HUGE_FIRST));
+        assert_int_equal((uintptr_t)memory % (sizes[i] >= 65536 ? 4096 : 64), 0);
+        for (size_t k = 0; k < 2 * sizes[i] + 64; k += sizes[i] > 100000 ? 1001 : 1) {
+            found |= memory[k];
+        }
+        assert_int_equal(found | memory[2 * sizes[i] + 63], 0);
+        memset(memory, 1, sizes[i]);
+        assert_ok(aclrtFree(memory));
+        assert_code(aclrtFree(memory), ACL_ERROR_RT_PARAM_INVALID);
+    }
+}
+
+static void a_large_allocation_has_room_behind_it(void **state)
+{
+    const size_t size = (64 << 20) + 1;
+    unsigned char *memory = NULL;
+    (void)state;
+    assert_ok(aclrtMalloc((void **)&memory, size, ACL_MEM_MALLOC_HUGE_FIRST));
+    assert_int_equal(memory[size + 63], 0);
+    assert_code(aclrtFree(memory + 4096), ACL_ERROR_RT_PARAM_INVALID);
+    assert_ok(aclrtFree(memory));
+}
+
 static void every_policy_gives_memory_and_either_call_frees_it(void **state)
 {
     (void)state;
@@ -198,6 +229,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(an_allocation_is_rounded_up_with_32_more_and_zeroed),
         cmocka_unit_test(allocations_do_not_overlap),
+        cmocka_unit_test(an_allocation_reads_as_zero_to_twice_its_size),
+        cmocka_unit_test(a_large_allocation_has_room_behind_it),
         cmocka_unit_test(every_policy_gives_memory_and_either_call_frees_it),
         cmocka_unit_test(many_allocations_are_told_apart),
         cmocka_unit_test(copies_are_exact_for_every_length_alignment_and_kind),

@@ -55,6 +55,8 @@ bool afd__acl_comm_window_of(afd__acl_comm *comm, uint32_t rank, afd__acl_comm_w
  * afd__acl_comm_unlock_writers(); others wait. They are made at the first use and kept, so that a call costs none; when
  * kind, shape or a window differs from the last call's they are made anew. NULL, with a sentence, and nothing is
  * locked, where a window is too small for the shape, with rank, needed and present bytes, or there is no memory.
+ *
+ * Whoever unlocks has published or discarded what it put: a window may be gone when its writers are made anew.
  */
 afd_writer *const *afd__acl_comm_lock_writers(afd__acl_comm *comm, afd_window_kind kind, const afd_shape *shape);
 void afd__acl_comm_unlock_writers(afd__acl_comm *comm);

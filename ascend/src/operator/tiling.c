@@ -107,3 +107,36 @@ aclnnStatus afd__acl_tiling_data(const afd__acl_required *required, const afd__a
     }
     return status;
 }
+
+/* ---- dims ---- */
+
+aclnnStatus afd__acl_tiling_dims(const char *op_name, const char *name, const afd__acl_view *view,
+                                 const afd__acl_wanted_dims *wanted)
+{
+    if (view->data_type != wanted->data_type) {
+        return afd__acl_fail(AFD__ACLNN_TILING_FAILED, "%s: %s has data type %d, must have %d", op_name, name,
+                             (int)view->data_type, (int)wanted->data_type);
+    }
+    if (view->rank != wanted->rank) {
+        return afd__acl_fail(AFD__ACLNN_TILING_FAILED, "%s: %s has %" PRIu64 " dimensions, must have %" PRIu64 " %s",
+                             op_name, name, view->rank, wanted->rank, wanted->layout);
+    }
+    for (uint64_t i = 0; i < wanted->rank; i++) {
+        if (wanted->dims[i] != AFD__ACL_DIM_ANY && view->dims[i] != wanted->dims[i]) {
+            return afd__acl_fail(AFD__ACLNN_TILING_FAILED,
+                                 "%s: dimension %" PRIu64 " of %s %s is %" PRId64 ", must be %" PRId64, op_name, i,
+                                 name, wanted->layout, view->dims[i], wanted->dims[i]);
+        }
+    }
+    return ACL_SUCCESS;
+}
+
+aclnnStatus afd__acl_tiling_equal(const char *op_name, const char *name, int64_t value, int64_t expected,
+                                  const char *why)
+{
+    if (value == expected) {
+        return ACL_SUCCESS;
+    }
+    return afd__acl_fail(AFD__ACLNN_TILING_FAILED, "%s: %s is %" PRId64 ", must be %" PRId64 ", %s", op_name, name,
+                         value, expected, why);
+}

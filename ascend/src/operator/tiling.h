@@ -47,4 +47,22 @@ aclnnStatus afd__acl_tiling_tensors(const afd__acl_required *required, const afd
 /* Last: AFD__ACLNN_PARAM_NULL for elements without memory; else the memory is aligned as its type needs. */
 aclnnStatus afd__acl_tiling_data(const afd__acl_required *required, const afd__acl_view *views);
 
+/* In a wanted shape: a dim that the operator looks at itself. */
+enum { AFD__ACL_DIM_ANY = -1 };
+
+/* What is wanted of a tensor whose dims matter: at most 3 of them, in the order that `layout` names, "(1, Bs, K)". */
+typedef struct afd__acl_wanted_dims {
+    aclDataType data_type;
+    const char *layout;
+    uint64_t rank;
+    int64_t dims[3];
+} afd__acl_wanted_dims;
+
+aclnnStatus afd__acl_tiling_dims(const char *op_name, const char *name, const afd__acl_view *view,
+                                 const afd__acl_wanted_dims *wanted);
+
+/* value = expected; `why` says where that comes from, "as in attnTokenInfoTableShape". */
+aclnnStatus afd__acl_tiling_equal(const char *op_name, const char *name, int64_t value, int64_t expected,
+                                  const char *why);
+
 #endif

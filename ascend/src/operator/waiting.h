@@ -20,6 +20,7 @@ typedef struct afd__acl_waiting {
     aclError failed_code;     /* of an error that only the task can see */
     aclError timeout_code;
     bool late_are_slots;      /* attention side: a token and a slot are late, and not a session */
+    const char *late_name;    /* "rank", where that is what late[].session numbers; NULL for a session */
     /* The native call, which waits as `wait` says. Called a second time after AFD_STOPPED. */
     afd_status (*call)(void *arg, afd_wait *wait, afd_error *error);
 } afd__acl_waiting;

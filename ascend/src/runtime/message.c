@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "runtime/message.h"
 
+#include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -33,6 +34,13 @@ void afd__acl_say(const char *format, ...)
     va_start(arguments, format);
     record(format, arguments);
     va_end(arguments);
+}
+
+const char *afd__acl_errno_text(void)
+{
+    static _Thread_local char text[64];
+    /* The GNU strerror_r: it returns the text, which need not be in the buffer. */
+    return strerror_r(errno, text, sizeof(text));
 }
 
 const char *afd__acl_message_pending(void)

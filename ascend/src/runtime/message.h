@@ -16,6 +16,9 @@ __attribute__((cold, format(printf, 2, 3))) int afd__acl_fail(int code, const ch
 /* The same where the caller knows the code and this place does not. */
 __attribute__((cold, format(printf, 1, 2))) void afd__acl_say(const char *format, ...);
 
+/* What errno says, for a sentence; valid until the thread's next call of it. */
+const char *afd__acl_errno_text(void);
+
 /* The sentence that is pending, "" if there is none. It stays pending. */
 const char *afd__acl_message_pending(void);
 

@@ -1,0 +1,134 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "operator/communication.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "comm/settings.h"
+#include "operator/tiling.h"
+#include "runtime/message.h"
+
+/* ---- the group ---- */
+
+aclnnStatus afd__acl_communication_given(const char *op_name, const char *group)
+{
+    const aclnnStatus status = afd__acl_op_check_given(op_name, group, "group");
+    if (status != ACL_SUCCESS || group[0] != '\0') {
+        return status;
+    }
+    return afd__acl_fail(AFD__ACLNN_PARAM_NULL, "%s: group is empty", op_name);
+}
+
+aclnnStatus afd__acl_communication_name(const char *op_name, const char *group)
+{
+    if (strnlen(group, COMM_NAME_MAX_LENGTH) < COMM_NAME_MAX_LENGTH) {
+        return ACL_SUCCESS;
+    }
+    return afd__acl_fail(AFD__ACLNN_PARAM_INVALID, "%s: group has %d or more characters, must have fewer", op_name,
+                         COMM_NAME_MAX_LENGTH);
+}
+
+/* The sentence that is pending, of whoever found the cause, behind the operator's name. */
+static int fail_pending(int code, const char *op_name)
+{
+    return afd__acl_fail(code, "%s: %s", op_name, afd__acl_message_pending());
+}
+
+aclError afd__acl_communication_fail(const char *op_name)
+{
+    return fail_pending(ACL_ERROR_RT_AICORE_EXCEPTION, op_name);
+}
+
+static aclnnStatus check_size(const char *op_name, const char *group, int64_t world_size, HcclComm handle)
+{
+    afd__acl_comm *comm = afd__acl_comm_hold(handle);
+    if (comm == NULL) {
+        return fail_pending(AFD__ACLNN_TILING_FAILED, op_name);
+    }
+    const uint32_t rank_num = afd__acl_comm_size(comm);
+    afd__acl_object_release(comm);
+    if (world_size == rank_num) {
+        return ACL_SUCCESS;
+    }
+    return afd__acl_fail(AFD__ACLNN_TILING_FAILED, "%s: worldSize is %" PRId64 ", must be %" PRIu32
+                         ", the ranks of group '%s'", op_name, world_size, rank_num, group);
+}
+
+aclnnStatus afd__acl_communication_find(const char *op_name, const char *group, int64_t world_size, HcclComm *comm)
+{
+    HcclComm found = afd__acl_comm_find(group);
+    if (found == NULL) {
+        return fail_pending(AFD__ACLNN_TILING_FAILED, op_name);
+    }
+    const aclnnStatus status = check_size(op_name, group, world_size, found);
+    if (status == ACL_SUCCESS) {
+        *comm = found;
+    }
+    return status;
+}
+
+/* ---- shapes ---- */
+
+aclnnStatus afd__acl_communication_hidden(const char *op_name, int64_t hidden)
+{
+    const aclnnStatus status = afd__acl_tiling_range(op_name, "H of x", hidden, AFD__ACL_HIDDEN_MIN,
+                                                     AFD__ACL_HIDDEN_MAX);
+    return status == ACL_SUCCESS ? afd__acl_tiling_hidden(op_name, "H of x", hidden) : status;
+}
+
+aclnnStatus afd__acl_communication_shape(const char *op_name, const afd__acl_shape_array *array, int64_t *values)
+{
+    uint64_t found_num = 0;
+    if (afd__acl_op_values(array->array, values, array->num, &found_num)) {
+        return ACL_SUCCESS;
+    }
+    return afd__acl_fail(AFD__ACLNN_TILING_FAILED, "%s: %s has %" PRIu64 " values, must have %" PRIu64 " %s", op_name,
+                         array->name, found_num, array->num, array->layout);
+}
+
+/* ---- windows ---- */
+
+static aclnnStatus fail_window(const char *op_name, uint32_t rank, uint64_t bytes, uint64_t needed)
+{
+    const uint64_t unit = UINT64_C(1) << AFD__ACL_COMM_BUFFSIZE_SHIFT;
+    return afd__acl_fail(AFD__ACLNN_TILING_FAILED,
+                         "%s: the window of rank %" PRIu32 " has %" PRIu64 " bytes, this shape needs %" PRIu64
+                         ": %s=%" PRIu64 " would do", op_name, rank, bytes, needed, AFD__ACL_COMM_BUFFSIZE_VARIABLE,
+                         needed / unit + (needed % unit != 0));
+}
+
+static aclnnStatus check_windows(const char *op_name, afd__acl_comm *comm, const afd__acl_window_wanted *wanted,
+                                 uint64_t needed)
+{
+    char pending[AFD__ACL_MESSAGE_BYTES];
+    (void)snprintf(pending, sizeof(pending), "%s", afd__acl_message_pending());
+    for (uint32_t rank = wanted->first_rank; rank < wanted->first_rank + wanted->rank_num; rank++) {
+        afd__acl_comm_window window;
+        if (!afd__acl_comm_window_of(comm, rank, &window)) {
+            afd__acl_say("%s", pending); /* it is no failure, so its sentence is none either */
+        } else if (window.bytes < needed) {
+            return fail_window(op_name, rank, window.bytes, needed);
+        }
+    }
+    return ACL_SUCCESS;
+}
+
+aclnnStatus afd__acl_communication_windows(const char *op_name, HcclComm handle, const afd__acl_window_wanted *wanted)
+{
+    afd_window_sizes sizes;
+    afd_error error;
+    const afd_status measured = wanted->kind == AFD_WINDOW_FFN
+                                    ? afd_ffn_window_measure(&wanted->shape, &sizes, &error)
+                                    : afd_attention_window_measure(&wanted->shape, &sizes, &error);
+    if (measured != AFD_OK) {
+        return afd__acl_fail(AFD__ACLNN_TILING_FAILED, "%s: %s", op_name, error.message);
+    }
+    afd__acl_comm *comm = afd__acl_comm_hold(handle);
+    if (comm == NULL) {
+        return fail_pending(AFD__ACLNN_TILING_FAILED, op_name);
+    }
+    const aclnnStatus status = check_windows(op_name, comm, wanted, sizes.window_bytes);
+    afd__acl_object_release(comm);
+    return status;
+}

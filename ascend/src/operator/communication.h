@@ -1,0 +1,61 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What the two communication operators have in common: their group, its windows, and how their tasks fail. */
+#ifndef AFD_ASCEND_OPERATOR_COMMUNICATION_H
+#define AFD_ASCEND_OPERATOR_COMMUNICATION_H
+
+#include <stdint.h>
+
+#include "afd/context.h"
+#include "afd/window.h"
+#include "comm/comm.h"
+#include "operator/operator.h"
+
+/* The limits of the original, of both operators. */
+enum {
+    AFD__ACL_WORLD_SIZE_MIN = 2,
+    AFD__ACL_WORLD_SIZE_MAX = 768,
+    AFD__ACL_TOKEN_NUM_MAX = 512,
+    AFD__ACL_HIDDEN_MIN = 1024,
+    AFD__ACL_HIDDEN_MAX = 8192
+};
+
+/* AFD__ACLNN_PARAM_NULL for a group that is null or empty. */
+aclnnStatus afd__acl_communication_given(const char *op_name, const char *group);
+
+/* AFD__ACLNN_PARAM_INVALID for a group of COMM_NAME_MAX_LENGTH characters and more. */
+aclnnStatus afd__acl_communication_name(const char *op_name, const char *group);
+
+/* The rest is AFD__ACLNN_TILING_FAILED. H in its range, and a multiple of 16, which is what libafd moves at a time. */
+aclnnStatus afd__acl_communication_hidden(const char *op_name, int64_t hidden);
+
+/* The values of a shape array of `num` values; `layout` names them, "(M, BS, E)". */
+typedef struct afd__acl_shape_array {
+    const aclIntArray *array;
+    const char *name;
+    const char *layout;
+    uint64_t num;
+} afd__acl_shape_array;
+
+aclnnStatus afd__acl_communication_shape(const char *op_name, const afd__acl_shape_array *array, int64_t *values);
+
+/* The communicator of a group as the calling thread sees it; it has world_size ranks. */
+aclnnStatus afd__acl_communication_find(const char *op_name, const char *group, int64_t world_size, HcclComm *comm);
+
+/* Windows that the first phase can hold against the shape that they must have. */
+typedef struct afd__acl_window_wanted {
+    afd_window_kind kind;
+    afd_shape shape;
+    uint32_t first_rank; /* of the ranks whose windows they are */
+    uint32_t rank_num;
+} afd__acl_window_wanted;
+
+/*
+ * A window that is too small, with what it needs. One that cannot be known yet, because memory was registered and is
+ * not exchanged, is left to the task.
+ */
+aclnnStatus afd__acl_communication_windows(const char *op_name, HcclComm comm, const afd__acl_window_wanted *wanted);
+
+/* ACL_ERROR_RT_AICORE_EXCEPTION, with the sentence that is pending behind the operator's name. */
+aclError afd__acl_communication_fail(const char *op_name);
+
+#endif

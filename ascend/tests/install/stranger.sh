@@ -53,7 +53,8 @@ fi
 mkdir "$work/stranger"
 cd "$work/stranger"
 cp "$ascend_dir/tests/samples/ffn_worker.cpp" "$ascend_dir/tests/samples/every_call.c" \
-    "$ascend_dir/tests/install/by_name.c" .
+    "$ascend_dir/tests/install/by_name.c" "$ascend_dir/tests/install/one_token.cpp" .
+cp "$ascend_dir"/../examples/acl_loop/* .
 expected=$ascend_dir/tests/samples/ffn_worker.expected
 includes="-I$A/include -I$A/include/aclnn -I$A/include/aclnnop"
 
@@ -62,19 +63,42 @@ runs_right() {
     LD_LIBRARY_PATH=$A/lib64 "$1" 2>/dev/null | diff "$expected" -
 }
 
-step "the link lines that programs use"
-# shellcheck disable=SC2086 # words are wanted
-link() {
-    "$cxx" -std=c++11 $includes ffn_worker.cpp -o program "$@"
-    runs_right ./program
-    rm program
+step "compile: the scheduler alone, every operator on one token, the whole loop"
+for program in ffn_worker one_token loop_acl; do
+    # shellcheck disable=SC2086 # words are wanted
+    "$cxx" -std=c++11 -Wall -Wextra -Werror -O1 $includes -c "$program.cpp" -o "$program.o"
+done
+
+# each_operator_runs PROGRAM: one_token prints the name of an operator that was right, six lines.
+each_operator_runs() {
+    LD_LIBRARY_PATH=$A/lib64 "$1" >"$work/operators"
+    test "$(grep -c '^aclnn[A-Za-z]*$' "$work/operators")" = 6
 }
+
+step "the link lines that programs use"
+link() {
+    for program in ffn_worker one_token loop_acl; do
+        "$cxx" "$program.o" -o "$program" "$@"
+    done
+    runs_right ./ffn_worker
+    each_operator_runs ./one_token
+    LD_LIBRARY_PATH=$A/lib64 ./loop_acl >"$work/loop.$linked"
+    linked=$((linked + 1))
+    rm ffn_worker one_token
+}
+linked=0
 link -L"$A/lib64" -lascendcl -lnnopbase -lopapi_math -lopapi_transformer
 link -L"$A/lib64" -lascendcl -lnnopbase -lopapi_math -lop_common -lpthread -lhccl
 link -L"$A/lib64" -lascendcl -lnnopbase -lopapi
 link -L"$A/latest/lib64" -lascendcl -lnnopbase -lcust_opapi
 link "$A/lib64/libascendcl.so" "$A/lib64/libnnopbase.so" "$A/lib64/libopapi_math.so" "$A/lib64/libop_common.so" \
     -Wl,--no-as-needed "$A/lib64/libhccl.so" "$A/lib64/libhccl_fwk.so"
+step "the loop prints the same every time, as processes too"
+LD_LIBRARY_PATH=$A/lib64 ./loop_acl --processes >"$work/loop.processes"
+grep -q '^rank 1 step 3 layer 2 micro-batch 1 tokens 2 digest [0-9a-f]*$' "$work/loop.processes"
+for number in 0 1 2 3 4; do
+    cmp "$work/loop.$number" "$work/loop.processes"
+done
 
 step "C"
 # shellcheck disable=SC2086 # words are wanted

@@ -8,8 +8,8 @@
  *     g++ -std=c++14 loop_acl.cpp -I$A/include -I$A/include/aclnn -I$A/include/aclnnop \
  *         -L$A/lib64 -lascendcl -lnnopbase -lopapi_math -lop_common -lpthread -lhccl
  *
- * attention_rank.h and ffn_rank.h have the two sides, schedule_context.h the context that both fill in, cann.h owners of
- * CANN's objects; loop_model.h is the model, and loop_ranks.h starts ranks. Those two know nothing of CANN.
+ * attention_rank.h and ffn_rank.h have the two sides, schedule_context.h the context that both fill in, cann.h owners
+ * of CANN's objects; loop_model.h is the model, and loop_ranks.h starts ranks. Those two know nothing of CANN.
  */
 #include <algorithm>
 #include <cstdio>

@@ -123,9 +123,9 @@ static inline void loop_route_token(const loop_options *o, uint64_t hash, int32_
         best[k] = 0;
     }
     for (uint32_t expert = 0; expert < o->routed_num; expert++) {
-        /* A score of its own for each, its number in the lower bits, and never 0. */
+        /* Never 0, and another for each: the expert's number is in the lower bits. */
         uint32_t score = (uint32_t)(loop_hash(hash, expert, 0, 0, 0) >> 48) + 1;
-        score = score * 1024 + expert;
+        score = score << 10 | expert;
         for (uint32_t k = 0; k < o->top_k; k++) {
             if (score > best[k]) {
                 const uint32_t worse = best[k];
@@ -135,11 +135,13 @@ static inline void loop_route_token(const loop_options *o, uint64_t hash, int32_
         }
     }
     for (uint32_t k = 0; k < o->top_k; k++) {
-        expert_ids[k] = (int32_t)(best[k] % 1024);
-        sum += (float)(best[k] / 1024);
+        const uint32_t score = best[k] >> 10;
+        expert_ids[k] = (int32_t)(best[k] & 1023U);
+        weights[k] = (float)score;
+        sum += weights[k];
     }
     for (uint32_t k = 0; k < o->top_k; k++) {
-        weights[k] = (float)(best[k] / 1024) / sum;
+        weights[k] /= sum;
     }
 }
 
@@ -216,7 +218,8 @@ static inline void loop_expert(const loop_options *o, uint32_t ffn, int64_t id, 
     const uint32_t layer = (uint32_t)id / loop_local_num(o);
     const uint32_t local = (uint32_t)id % loop_local_num(o);
     const uint32_t local_routed_num = loop_local_routed_num(o);
-    const uint32_t expert = local < local_routed_num ? local * o->ffn_num + ffn : o->routed_num + local - local_routed_num;
+    const uint32_t expert =
+        local < local_routed_num ? local * o->ffn_num + ffn : o->routed_num + local - local_routed_num;
     const uint64_t hash = loop_hash(o->seed + UINT64_C(2), layer, expert, 0, 0);
     const float a = (float)((int)(2 * (hash % 8)) - 7) / 16.0F;
     const float b = (float)((int)((hash >> 8) % 17) - 8) / 32.0F;

@@ -192,19 +192,25 @@ static inline void loop_print_time(const loop_meeting *meeting)
     fprintf(stderr, "%.2f us a micro-batch and layer\n", (double)worst_ns / 1000 / (double)round_num);
 }
 
+static inline void loop_print_step(loop_meeting *meeting, uint32_t session, uint32_t step)
+{
+    const loop_options *o = &meeting->options;
+    for (uint32_t layer = 0; layer < o->layer_num; layer++) {
+        for (uint32_t m = 0; m < o->micro_batch_num; m++) {
+            printf("rank %u step %u layer %u micro-batch %u tokens %u digest %016llx\n", session, step, layer, m,
+                   loop_token_num(o, step, session, m),
+                   (unsigned long long)*loop_digest_at(meeting, session, step, layer, m));
+        }
+    }
+}
+
 /* A line for each (rank, step, layer, micro-batch), in this order. */
 static inline void loop_print(loop_meeting *meeting)
 {
     const loop_options *o = &meeting->options;
     for (uint32_t session = 0; session < o->attention_num; session++) {
         for (uint32_t step = o->time ? o->step_num - 1 : 0; step < o->step_num; step++) {
-            for (uint32_t layer = 0; layer < o->layer_num; layer++) {
-                for (uint32_t m = 0; m < o->micro_batch_num; m++) {
-                    printf("rank %u step %u layer %u micro-batch %u tokens %u digest %016llx\n", session, step, layer, m,
-                           loop_token_num(o, step, session, m),
-                           (unsigned long long)*loop_digest_at(meeting, session, step, layer, m));
-                }
-            }
+            loop_print_step(meeting, session, step);
         }
     }
     if (o->time) {

@@ -27,6 +27,13 @@ static void check(afd_status status, const char *what, const afd_error *error)
     }
 }
 
+/* As the front waits: there may be more ranks than cores, so one that waits for long sleeps. */
+static afd_wait patient_wait(void)
+{
+    const afd_wait wait = AFD_WAIT_INIT(AFD_WAIT_BACKOFF);
+    return wait;
+}
+
 static afd_shape shape_of(const loop_options *o)
 {
     const afd_token_type type = o->quantize ? AFD_TOKEN_INT8 : AFD_TOKEN_BF16;
@@ -105,6 +112,7 @@ static void *stop_at_meeting(void *arg)
 static void serve(loop_meeting *meeting, afd_ffn_worker *worker)
 {
     ending end = { meeting, worker };
+    afd_wait wait = patient_wait();
     pthread_t thread;
     afd_error error;
     afd_status status;
@@ -113,7 +121,7 @@ static void serve(loop_meeting *meeting, afd_ffn_worker *worker)
         _Exit(1);
     }
     do {
-        status = afd_ffn_worker_await(worker, NULL, NULL, &error);
+        status = afd_ffn_worker_await(worker, &wait, NULL, &error);
     } while (status == AFD_OK);
     if (status != AFD_STOPPED) {
         fail("afd_ffn_worker_await", &error);
@@ -182,18 +190,20 @@ static void send_rows(session_state *s, uint32_t layer, uint32_t micro_batch)
 {
     const loop_options *o = &s->meeting->options;
     const uint32_t token_num = loop_token_num(o, s->step, s->session, micro_batch);
+    afd_wait wait = patient_wait();
     afd_error error;
     loop_route(o, s->step, s->session, micro_batch, layer, token_num, s->expert_ids, weights_of(s, micro_batch));
     check(afd_attention_worker_dispatch(s->worker, micro_batch, (int32_t)layer, rows_of(s, micro_batch), token_num,
-                                        s->expert_ids, NULL, &error),
+                                        s->expert_ids, &wait, &error),
           "afd_attention_worker_dispatch", &error);
 }
 
 static void collect_rows(session_state *s, uint32_t layer, uint32_t micro_batch)
 {
+    afd_wait wait = patient_wait();
     afd_error error;
     check(afd_attention_worker_collect(s->worker, micro_batch, weights_of(s, micro_batch), rows_of(s, micro_batch),
-                                       NULL, &error),
+                                       &wait, &error),
           "afd_attention_worker_collect", &error);
     loop_leave_digest(s->meeting, s->session, s->step, layer, micro_batch, rows_of(s, micro_batch));
 }

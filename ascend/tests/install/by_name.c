@@ -33,8 +33,11 @@ typedef int (*stream_call)(void *);
 static int has_operators(void *library)
 {
     static const char *const names[] = {
-        "aclnnInplaceFfnWorkerScheduler", "aclnnInplaceAttentionWorkerScheduler", "aclnnFfnWorkerBatching",
-        "aclnnAttentionWorkerCombine",    "aclnnAttentionToFFN",                  "aclnnFFNToAttention",
+        "aclnnInplaceFfnWorkerScheduler",
+#ifndef ONLY_THE_SCHEDULER
+        "aclnnInplaceAttentionWorkerScheduler", "aclnnFfnWorkerBatching", "aclnnAttentionWorkerCombine",
+        "aclnnAttentionToFFN", "aclnnFFNToAttention",
+#endif
     };
     for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
         char first[128];

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Opens the operator library and the runtime at run time and runs the scheduler through pointers, as wrappers do: with
- * int64_t where the prototype has int32_t, and on a context whose run flag is 0. Then closes both while a stream lives.
+ * int64_t where the prototype has int32_t, and on a context whose run flag is 0. Looks every other operator up, both
+ * phases. Then closes both while a stream lives.
  *
  *     by_name OPERATOR_LIBRARY RUNTIME_LIBRARY
  */
@@ -28,6 +29,27 @@ typedef int (*stream_call)(void *);
         return 1;                                                 \
     }
 
+/* Both phases of every operator. */
+static int has_operators(void *library)
+{
+    static const char *const names[] = {
+        "aclnnInplaceFfnWorkerScheduler",
+#ifndef ONLY_THE_SCHEDULER
+        "aclnnInplaceAttentionWorkerScheduler", "aclnnFfnWorkerBatching", "aclnnAttentionWorkerCombine",
+        "aclnnAttentionToFFN", "aclnnFFNToAttention",
+#endif
+    };
+    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+        char first[128];
+        snprintf(first, sizeof(first), "%sGetWorkspaceSize", names[i]);
+        if (dlsym(library, names[i]) == NULL || dlsym(library, first) == NULL) {
+            printf("%s\n", dlerror());
+            return 0;
+        }
+    }
+    return 1;
+}
+
 int main(int argc, char **argv)
 {
     static uint64_t context[128];
@@ -49,6 +71,9 @@ int main(int argc, char **argv)
     }
     if (operators != runtime) {
         printf("two names, two runtimes\n");
+        return 1;
+    }
+    if (!has_operators(operators)) {
         return 1;
     }
     SYMBOL(operators, get_workspace_size, "aclnnInplaceFfnWorkerSchedulerGetWorkspaceSize", plan)

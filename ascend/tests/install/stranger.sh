@@ -50,10 +50,21 @@ if grep 'NEEDED' "$work/dynamic" | grep -v '\[libc\.so\|\[ld-linux\|\[libpthread
     exit 1
 fi
 
+# What wants all operators and communicators is for a front that exports them.
+programs=ffn_worker
+names_wanted=-DONLY_THE_SCHEDULER
+if grep -q ' aclnnAttentionWorkerCombine;' "$ascend_dir/libafd_ascend.map" &&
+    grep -q ' aclnnFFNToAttention;' "$ascend_dir/libafd_ascend.map" &&
+    grep -q ' HcclCommInitRootInfo;' "$ascend_dir/libafd_ascend.map"; then
+    programs="ffn_worker one_token loop_acl"
+    names_wanted=
+fi
+
 mkdir "$work/stranger"
 cd "$work/stranger"
 cp "$ascend_dir/tests/samples/ffn_worker.cpp" "$ascend_dir/tests/samples/every_call.c" \
-    "$ascend_dir/tests/install/by_name.c" .
+    "$ascend_dir/tests/install/by_name.c" "$ascend_dir/tests/install/one_token.cpp" .
+cp "$ascend_dir"/../examples/acl_loop/* .
 expected=$ascend_dir/tests/samples/ffn_worker.expected
 includes="-I$A/include -I$A/include/aclnn -I$A/include/aclnnop"
 
@@ -62,19 +73,47 @@ runs_right() {
     LD_LIBRARY_PATH=$A/lib64 "$1" 2>/dev/null | diff "$expected" -
 }
 
-step "the link lines that programs use"
-# shellcheck disable=SC2086 # words are wanted
-link() {
-    "$cxx" -std=c++11 $includes ffn_worker.cpp -o program "$@"
-    runs_right ./program
-    rm program
+step "compile: the scheduler alone, every operator on one token, the whole loop"
+for program in $programs; do
+    # shellcheck disable=SC2086 # words are wanted
+    "$cxx" -std=c++11 -Wall -Wextra -Werror -O1 $includes -c "$program.cpp" -o "$program.o"
+done
+
+# each_operator_runs PROGRAM: one_token prints the name of an operator that was right, six lines.
+each_operator_runs() {
+    LD_LIBRARY_PATH=$A/lib64 "$1" >"$work/operators"
+    test "$(grep -c '^aclnn[A-Za-z]*$' "$work/operators")" = 6
 }
+
+step "the link lines that programs use"
+link() {
+    for program in $programs; do
+        "$cxx" "$program.o" -o "$program" "$@"
+    done
+    runs_right ./ffn_worker
+    if [ "$programs" = ffn_worker ]; then
+        return
+    fi
+    each_operator_runs ./one_token
+    LD_LIBRARY_PATH=$A/lib64 ./loop_acl >"$work/loop.$linked"
+    linked=$((linked + 1))
+    rm ffn_worker one_token
+}
+linked=0
 link -L"$A/lib64" -lascendcl -lnnopbase -lopapi_math -lopapi_transformer
 link -L"$A/lib64" -lascendcl -lnnopbase -lopapi_math -lop_common -lpthread -lhccl
 link -L"$A/lib64" -lascendcl -lnnopbase -lopapi
 link -L"$A/latest/lib64" -lascendcl -lnnopbase -lcust_opapi
 link "$A/lib64/libascendcl.so" "$A/lib64/libnnopbase.so" "$A/lib64/libopapi_math.so" "$A/lib64/libop_common.so" \
     -Wl,--no-as-needed "$A/lib64/libhccl.so" "$A/lib64/libhccl_fwk.so"
+if [ "$programs" != ffn_worker ]; then
+    step "the loop prints the same every time, as processes too"
+    LD_LIBRARY_PATH=$A/lib64 ./loop_acl --processes >"$work/loop.processes"
+    grep -q '^rank 1 step 3 layer 2 micro-batch 1 tokens 2 digest [0-9a-f]*$' "$work/loop.processes"
+    for number in 0 1 2 3 4; do
+        cmp "$work/loop.$number" "$work/loop.processes"
+    done
+fi
 
 step "C"
 # shellcheck disable=SC2086 # words are wanted
@@ -90,7 +129,7 @@ ASCEND_HOME_PATH=$A "$cmake" --build project/build >>"$work/log"
 project/build/bin/opapi_test 2>/dev/null | diff "$expected" - # no LD_LIBRARY_PATH: CMake put the folder in
 
 step "libraries opened at run time, by the names that wrappers try"
-"$cc" -std=c11 -Wall -Wextra by_name.c -o by_name -ldl
+"$cc" -std=c11 -Wall -Wextra ${names_wanted:+"$names_wanted"} by_name.c -o by_name -ldl
 for name in opapi opapi_math opapi_transformer cust_opapi; do
     ./by_name "$A/lib64/lib$name.so" "$A/lib64/libascendcl.so"
 done

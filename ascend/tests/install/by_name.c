@@ -33,11 +33,8 @@ typedef int (*stream_call)(void *);
 static int has_operators(void *library)
 {
     static const char *const names[] = {
-        "aclnnInplaceFfnWorkerScheduler",
-#ifndef ONLY_THE_SCHEDULER
-        "aclnnInplaceAttentionWorkerScheduler", "aclnnFfnWorkerBatching", "aclnnAttentionWorkerCombine",
-        "aclnnAttentionToFFN", "aclnnFFNToAttention",
-#endif
+        "aclnnInplaceFfnWorkerScheduler", "aclnnInplaceAttentionWorkerScheduler", "aclnnFfnWorkerBatching",
+        "aclnnAttentionWorkerCombine",    "aclnnAttentionToFFN",                  "aclnnFFNToAttention",
     };
     for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
         char first[128];

@@ -50,16 +50,6 @@ if grep 'NEEDED' "$work/dynamic" | grep -v '\[libc\.so\|\[ld-linux\|\[libpthread
     exit 1
 fi
 
-# What wants all operators and communicators is for a front that exports them.
-programs=ffn_worker
-names_wanted=-DONLY_THE_SCHEDULER
-if grep -q ' aclnnAttentionWorkerCombine;' "$ascend_dir/libafd_ascend.map" &&
-    grep -q ' aclnnFFNToAttention;' "$ascend_dir/libafd_ascend.map" &&
-    grep -q ' HcclCommInitRootInfo;' "$ascend_dir/libafd_ascend.map"; then
-    programs="ffn_worker one_token loop_acl"
-    names_wanted=
-fi
-
 mkdir "$work/stranger"
 cd "$work/stranger"
 cp "$ascend_dir/tests/samples/ffn_worker.cpp" "$ascend_dir/tests/samples/every_call.c" \
@@ -74,7 +64,7 @@ runs_right() {
 }
 
 step "compile: the scheduler alone, every operator on one token, the whole loop"
-for program in $programs; do
+for program in ffn_worker one_token loop_acl; do
     # shellcheck disable=SC2086 # words are wanted
     "$cxx" -std=c++11 -Wall -Wextra -Werror -O1 $includes -c "$program.cpp" -o "$program.o"
 done
@@ -87,13 +77,10 @@ each_operator_runs() {
 
 step "the link lines that programs use"
 link() {
-    for program in $programs; do
+    for program in ffn_worker one_token loop_acl; do
         "$cxx" "$program.o" -o "$program" "$@"
     done
     runs_right ./ffn_worker
-    if [ "$programs" = ffn_worker ]; then
-        return
-    fi
     each_operator_runs ./one_token
     LD_LIBRARY_PATH=$A/lib64 ./loop_acl >"$work/loop.$linked"
     linked=$((linked + 1))
@@ -106,14 +93,12 @@ link -L"$A/lib64" -lascendcl -lnnopbase -lopapi
 link -L"$A/latest/lib64" -lascendcl -lnnopbase -lcust_opapi
 link "$A/lib64/libascendcl.so" "$A/lib64/libnnopbase.so" "$A/lib64/libopapi_math.so" "$A/lib64/libop_common.so" \
     -Wl,--no-as-needed "$A/lib64/libhccl.so" "$A/lib64/libhccl_fwk.so"
-if [ "$programs" != ffn_worker ]; then
-    step "the loop prints the same every time, as processes too"
-    LD_LIBRARY_PATH=$A/lib64 ./loop_acl --processes >"$work/loop.processes"
-    grep -q '^rank 1 step 3 layer 2 micro-batch 1 tokens 2 digest [0-9a-f]*$' "$work/loop.processes"
-    for number in 0 1 2 3 4; do
-        cmp "$work/loop.$number" "$work/loop.processes"
-    done
-fi
+step "the loop prints the same every time, as processes too"
+LD_LIBRARY_PATH=$A/lib64 ./loop_acl --processes >"$work/loop.processes"
+grep -q '^rank 1 step 3 layer 2 micro-batch 1 tokens 2 digest [0-9a-f]*$' "$work/loop.processes"
+for number in 0 1 2 3 4; do
+    cmp "$work/loop.$number" "$work/loop.processes"
+done
 
 step "C"
 # shellcheck disable=SC2086 # words are wanted
@@ -129,7 +114,7 @@ ASCEND_HOME_PATH=$A "$cmake" --build project/build >>"$work/log"
 project/build/bin/opapi_test 2>/dev/null | diff "$expected" - # no LD_LIBRARY_PATH: CMake put the folder in
 
 step "libraries opened at run time, by the names that wrappers try"
-"$cc" -std=c11 -Wall -Wextra ${names_wanted:+"$names_wanted"} by_name.c -o by_name -ldl
+"$cc" -std=c11 -Wall -Wextra by_name.c -o by_name -ldl
 for name in opapi opapi_math opapi_transformer cust_opapi; do
     ./by_name "$A/lib64/lib$name.so" "$A/lib64/libascendcl.so"
 done

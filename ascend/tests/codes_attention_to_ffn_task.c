@@ -93,6 +93,7 @@ static int comm_gone(code_world *cw)
     dispatch_start();
     must(dispatch_plan_it());
     must(HcclCommDestroy(dispatch_ranks.comms[0]));
+    dispatch_ranks.comms[0] = NULL;
     return dispatch_end(run_phase(aclnnAttentionToFFN, dispatch_size, dispatch_executor, dispatch_ranks.streams[0]));
 }
 
@@ -100,13 +101,17 @@ static int comm_gone(code_world *cw)
 static int window_shrunk(code_world *cw)
 {
     void *handles[2] = { NULL };
+    void *own_window = NULL;
     uint32_t peer = 2;
     dispatch_start();
     must(dispatch_plan_it());
     must(HcclCommRegister(dispatch_ranks.comms[2], cw->w.context, 1024, &handles[1], 0));
-    must(HcclCommRegister(dispatch_ranks.comms[0], dispatch.data[DISPATCH_X], 4096, &handles[0], 0));
+    must(aclrtMalloc(&own_window, 1 << 20, ACL_MEM_MALLOC_NORMAL_ONLY));
+    must(HcclCommRegister(dispatch_ranks.comms[0], own_window, 1 << 20, &handles[0], 0));
     must(HcclCommExchangeMem(dispatch_ranks.comms[0], handles[0], &peer, 1));
-    return dispatch_end(run_phase(aclnnAttentionToFFN, dispatch_size, dispatch_executor, dispatch_ranks.streams[0]));
+    const int code = run_phase(aclnnAttentionToFFN, dispatch_size, dispatch_executor, dispatch_ranks.streams[0]);
+    must(aclrtFree(own_window));
+    return dispatch_end(code);
 }
 
 static int own_window_shrunk(code_world *cw)
@@ -165,8 +170,8 @@ const code_case attention_to_ffn_task_codes[] = {
       A2F "expert 0 of layer 0 has 3 copies in the table, must be in [1, 2]", copies_3 },
     { 507015, "attention to FFN at the stream: a rank that is no FFN rank",
       A2F "expert 0 of layer 0 is at rank 0, must be in [2, 3)", table_rank_0 },
-    { 507015, "attention to FFN at the stream: a local id out of range", "has the local id 1000000, must be in [0, 1000000)",
-      table_id },
+    { 507015, "attention to FFN at the stream: a local id out of range",
+      "has the local id 1000000, must be in [0, 1000000)", table_id },
     { 507015, "attention to FFN at the stream: a mask with a true behind a false",
       A2F "active_mask is 1 at token 1; it must be 1s, then 0s", mask_not_first },
     { 507015, "attention to FFN at the stream: a communicator that was destroyed",

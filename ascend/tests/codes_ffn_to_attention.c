@@ -393,6 +393,7 @@ static int comm_gone(code_world *cw)
     start();
     must(plan());
     must(HcclCommDestroy(ranks.comms[0]));
+    ranks.comms[0] = NULL;
     return end_with(run_phase(aclnnFFNToAttention, some_size, some_executor, ranks.streams[0]));
 }
 

@@ -45,32 +45,18 @@ typedef afd__acl_a2f_plan plan;
 
 /* ---- what is given, and alive ---- */
 
-static aclnnStatus check_given(const request *r)
-{
-    aclnnStatus status = afd__acl_tiling_given(&required, r->tensors);
-    for (int i = 0; i < ARRAY_NUM && status == ACL_SUCCESS; i++) {
-        status = afd__acl_op_check_given(OPERATOR_NAME, r->shapes[i], array_names[i]);
-    }
-    if (status == ACL_SUCCESS) {
-        status = afd__acl_communication_given(OPERATOR_NAME, r->group);
-    }
-    return status == ACL_SUCCESS ? afd__acl_communication_name(OPERATOR_NAME, r->group) : status;
-}
-
-/* An optional tensor that is not given has a view of zeros. */
 static aclnnStatus read_views(const request *r, afd__acl_view views[TENSOR_NUM])
 {
-    aclnnStatus status = afd__acl_tiling_views(&required, r->tensors, views);
-    for (int i = REQUIRED_NUM; i < TENSOR_NUM && status == ACL_SUCCESS; i++) {
-        views[i] = (afd__acl_view){ 0 };
-        if (r->tensors[i] != NULL) {
-            status = afd__acl_op_view(OPERATOR_NAME, r->tensors[i], tensor_names[i], &views[i]);
-        }
-    }
-    for (int i = 0; i < ARRAY_NUM && status == ACL_SUCCESS; i++) {
-        status = afd__acl_op_check_array(r->shapes[i]);
-    }
-    return status;
+    const afd__acl_handed handed = {
+        .required = &required,
+        .tensors = r->tensors,
+        .tensor_num = TENSOR_NUM,
+        .arrays = r->shapes,
+        .array_names = array_names,
+        .array_num = ARRAY_NUM,
+        .group = r->group,
+    };
+    return afd__acl_communication_handed(&handed, views);
 }
 
 /* ---- values ---- */
@@ -365,10 +351,7 @@ aclnnStatus afd__acl_a2f_check(const request *r, plan *p)
 {
     afd__acl_view views[TENSOR_NUM];
     *p = (plan){ 0 };
-    aclnnStatus status = check_given(r);
-    if (status == ACL_SUCCESS) {
-        status = read_views(r, views);
-    }
+    aclnnStatus status = read_views(r, views);
     if (status == ACL_SUCCESS) {
         status = check_values(r, p);
     }

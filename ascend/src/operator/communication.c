@@ -6,12 +6,11 @@
 #include <string.h>
 
 #include "comm/settings.h"
-#include "operator/tiling.h"
 #include "runtime/message.h"
 
-/* ---- the group ---- */
+/* ---- what is handed in ---- */
 
-aclnnStatus afd__acl_communication_given(const char *op_name, const char *group)
+static aclnnStatus check_group_given(const char *op_name, const char *group)
 {
     const aclnnStatus status = afd__acl_op_check_given(op_name, group, "group");
     if (status != ACL_SUCCESS || group[0] != '\0') {
@@ -20,7 +19,7 @@ aclnnStatus afd__acl_communication_given(const char *op_name, const char *group)
     return afd__acl_fail(AFD__ACLNN_PARAM_NULL, "%s: group is empty", op_name);
 }
 
-aclnnStatus afd__acl_communication_name(const char *op_name, const char *group)
+static aclnnStatus check_group_length(const char *op_name, const char *group)
 {
     if (strnlen(group, COMM_NAME_MAX_LENGTH) < COMM_NAME_MAX_LENGTH) {
         return ACL_SUCCESS;
@@ -28,6 +27,44 @@ aclnnStatus afd__acl_communication_name(const char *op_name, const char *group)
     return afd__acl_fail(AFD__ACLNN_PARAM_INVALID, "%s: group has %d or more characters, must have fewer", op_name,
                          COMM_NAME_MAX_LENGTH);
 }
+
+static aclnnStatus check_given(const afd__acl_handed *handed)
+{
+    const char *op_name = handed->required->op_name;
+    aclnnStatus status = afd__acl_tiling_given(handed->required, handed->tensors);
+    for (uint32_t i = 0; i < handed->array_num && status == ACL_SUCCESS; i++) {
+        status = afd__acl_op_check_given(op_name, handed->arrays[i], handed->array_names[i]);
+    }
+    if (status == ACL_SUCCESS) {
+        status = check_group_given(op_name, handed->group);
+    }
+    return status == ACL_SUCCESS ? check_group_length(op_name, handed->group) : status;
+}
+
+static aclnnStatus view_optional(const afd__acl_handed *handed, uint32_t number, afd__acl_view *view)
+{
+    *view = (afd__acl_view){ 0 };
+    return handed->tensors[number] == NULL ? ACL_SUCCESS
+                                           : afd__acl_op_view(handed->required->op_name, handed->tensors[number],
+                                                              handed->required->names[number], view);
+}
+
+aclnnStatus afd__acl_communication_handed(const afd__acl_handed *handed, afd__acl_view *views)
+{
+    aclnnStatus status = check_given(handed);
+    if (status == ACL_SUCCESS) {
+        status = afd__acl_tiling_views(handed->required, handed->tensors, views);
+    }
+    for (uint32_t i = handed->required->num; i < handed->tensor_num && status == ACL_SUCCESS; i++) {
+        status = view_optional(handed, i, &views[i]);
+    }
+    for (uint32_t i = 0; i < handed->array_num && status == ACL_SUCCESS; i++) {
+        status = afd__acl_op_check_array(handed->arrays[i]);
+    }
+    return status;
+}
+
+/* ---- the group ---- */
 
 /* The sentence that is pending, of whoever found the cause, behind the operator's name. */
 static int fail_pending(int code, const char *op_name)

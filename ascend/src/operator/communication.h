@@ -9,6 +9,7 @@
 #include "afd/window.h"
 #include "comm/comm.h"
 #include "operator/operator.h"
+#include "operator/tiling.h"
 
 /* The limits of the original, of both operators. */
 enum {
@@ -19,11 +20,23 @@ enum {
     AFD__ACL_HIDDEN_MAX = 8192
 };
 
-/* AFD__ACLNN_PARAM_NULL for a group that is null or empty. */
-aclnnStatus afd__acl_communication_given(const char *op_name, const char *group);
+/* What a first phase is handed: tensors, of which the first required->num must be there, shape arrays, and the group. */
+typedef struct afd__acl_handed {
+    const afd__acl_required *required; /* its names go on for all tensors */
+    const aclTensor *const *tensors;
+    uint32_t tensor_num;
+    const aclIntArray *const *arrays;
+    const char *const *array_names;
+    uint32_t array_num;
+    const char *group;
+} afd__acl_handed;
 
-/* AFD__ACLNN_PARAM_INVALID for a group of COMM_NAME_MAX_LENGTH characters and more. */
-aclnnStatus afd__acl_communication_name(const char *op_name, const char *group);
+/*
+ * AFD__ACLNN_PARAM_NULL for what is null and must not be, and an empty group; then _PARAM_INVALID for a group of
+ * COMM_NAME_MAX_LENGTH characters and more, and for what is not alive. Then views[tensor_num] are those of the tensors;
+ * an optional one that is not given has a view of zeros.
+ */
+aclnnStatus afd__acl_communication_handed(const afd__acl_handed *handed, afd__acl_view *views);
 
 /* The rest is AFD__ACLNN_TILING_FAILED. H in its range, and a multiple of 16, which is what libafd moves at a time. */
 aclnnStatus afd__acl_communication_hidden(const char *op_name, int64_t hidden);

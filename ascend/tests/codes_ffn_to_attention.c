@@ -8,7 +8,6 @@
 #include "aclnnop/aclnn_ffn_to_attention.h"
 #include "codes.h"
 #include "communication_world.h"
-#include "faults.h"
 
 #define F2A "aclnnFFNToAttention: "
 
@@ -17,16 +16,8 @@ static reply_call call;
 static uint64_t some_size;
 static aclOpExecutor *some_executor;
 
-static const reply_shape small = {
-    .row_num = 2,
-    .hidden = 1024,
-    .micro_batch_num = 2,
-    .micro_batch_size = 2,
-    .slot_num = 3,
-    .slot_elements = 1040,
-    .session_num = 2,
-    .type = ACL_BF16,
-};
+/* In the order of its fields: Y, H, M, BS, E, HS, the sessions, the type. */
+static const reply_shape small = { 2, 1024, 2, 2, 3, 1040, 2, ACL_BF16 };
 
 static void start_with(const reply_shape *shape)
 {
@@ -143,10 +134,9 @@ static int other_group(code_world *cw)
 
 static int long_group(code_world *cw)
 {
-    char group[129];
+    char group[129] = { 0 };
     (void)cw;
     memset(group, 'g', sizeof(group) - 1);
-    group[128] = '\0';
     return with_group(group);
 }
 
@@ -279,7 +269,6 @@ static int micro_batches_0(code_world *cw)
     return with_array(0, values, 3);
 }
 
-/* With another tensor. */
 static int with_tensor(int tensor, const tensor_dims *dims, void *data)
 {
     start();

@@ -14,7 +14,7 @@ int copies_set_up(void **state)
 {
     (void)state;
     strided_seed();
-    assert_ok(setenv("HCCL_BUFFSIZE", "4", 1));
+    assert_ok(setenv("HCCL_BUFFSIZE", "1", 1));
     assert_ok(aclInit(NULL));
     return 0;
 }

@@ -13,7 +13,7 @@
 #include "afd/writer.h"
 #include "communication_world.h"
 
-enum { SHAPE_TRIES = 16, CALLS_A_SHAPE = 8, WINDOW_BYTES = 4 << 20 };
+enum { SHAPE_TRIES = 16, CALLS_A_SHAPE = 8, WINDOW_BYTES = 1 << 20 };
 
 extern rank_world ranks;
 extern uint8_t *copies[RANK_MAX];

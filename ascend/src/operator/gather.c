@@ -56,7 +56,7 @@ static void copy_from(copying *c, uint64_t dim, uintptr_t from)
         return;
     }
     const uint64_t stride_bytes = (uint64_t)c->view->strides[dim] * c->element_bytes;
-    for (int64_t i = 0; i < c->view->dims[dim]; i++) { /* NOLINTNEXTLINE(misc-no-recursion): as deep as dims */
+    for (int64_t i = 0; i < c->view->dims[dim]; i++) {
         copy_from(c, dim + 1, from + (uint64_t)i * stride_bytes);
     }
 }

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Sixteen ranks in one process, a thread each: five FFN ranks first, then eleven attention ranks, which send a
- * micro-batch of eight tokens. Every rank plans; an FFN rank, whose session would be negative, never runs, sleeps for as
- * many seconds as the first argument says, and then looks at its window. Experts have up to four copies, some of them
- * on one rank. The ids are int16 on the host and INT32 in their tensors.
+ * micro-batch of eight tokens. Every rank plans; an FFN rank, whose session would be negative, never runs: it sleeps
+ * for as many seconds as the first argument says, and then looks at its window. Experts have up to four copies, some of
+ * them on one rank. The ids are int16 on the host and INT32 in their tensors.
  */
 #include <thread>
 

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Sixteen ranks in one process, a thread each, of which the first eight are attention ranks. All sixteen, those too, run
- * the operator with the same eight rows, so that sixteen tasks write each slot. Attention ranks never synchronize: they
- * sleep for as many seconds as the first argument says and look at their window. HcclCommInitAll is called once a rank.
+ * Sixteen ranks in one process, a thread each, of which the first eight are attention ranks. All sixteen, those too,
+ * run the operator with the same eight rows, so that sixteen tasks write each slot. Attention ranks never synchronize:
+ * they sleep for as many seconds as the first argument says and look at their window. HcclCommInitAll is called once a
+ * rank.
  *
  * Sixteen plain writes of the same bytes to one place are a data race, which ThreadSanitizer rightly says: under it
  * this is skipped.

@@ -106,8 +106,8 @@ static int window_shrunk(code_world *cw)
     dispatch_start();
     must(dispatch_plan_it());
     must(HcclCommRegister(dispatch_ranks.comms[2], cw->w.context, 1024, &handles[1], 0));
-    must(aclrtMalloc(&own_window, 1 << 20, ACL_MEM_MALLOC_NORMAL_ONLY));
-    must(HcclCommRegister(dispatch_ranks.comms[0], own_window, 1 << 20, &handles[0], 0));
+    must(aclrtMalloc(&own_window, 4096, ACL_MEM_MALLOC_NORMAL_ONLY));
+    must(HcclCommRegister(dispatch_ranks.comms[0], own_window, 4096, &handles[0], 0));
     must(HcclCommExchangeMem(dispatch_ranks.comms[0], handles[0], &peer, 1));
     const int code = run_phase(aclnnAttentionToFFN, dispatch_size, dispatch_executor, dispatch_ranks.streams[0]);
     must(aclrtFree(own_window));

@@ -196,7 +196,7 @@ static void a_row_goes_where_the_format_says(void **state)
     start(&r);
     memset(row, 0x5A, sizeof(row));
     for (int kind = AFD_WINDOW_FFN; kind <= AFD_WINDOW_ATTENTION; kind++) {
-        afd_writer *const *writers = afd__acl_comm_lock_writers(r.comms[0], (afd_window_kind)kind, &small);
+        afd_writer *const *writers = afd__acl_comm_lock_writers(r.comms[0], (afd_window_kind)kind, &small, NULL);
         assert_non_null(writers);
         assert_int_equal(afd_writer_put(writers[1], &place, row, sizeof(row), NULL), AFD_OK);
         assert_int_equal(afd_writer_publish(writers[1], &round, NULL), AFD_OK);
@@ -227,32 +227,33 @@ static void writers_are_kept_until_shape_or_a_window_changes(void **state)
     afd_shape other = small;
     (void)state;
     start(&r);
-    afd_writer *const *first = afd__acl_comm_lock_writers(r.comms[0], AFD_WINDOW_FFN, &small);
+    afd_writer *const *first = afd__acl_comm_lock_writers(r.comms[0], AFD_WINDOW_FFN, &small, NULL);
     assert_non_null(first);
     afd_writer *const kept = first[0];
     afd__acl_comm_unlock_writers(r.comms[0]);
-    assert_non_null(afd__acl_comm_lock_writers(r.comms[0], AFD_WINDOW_ATTENTION, &small)); /* has a place of its own */
+    /* It has a place of its own. */
+    assert_non_null(afd__acl_comm_lock_writers(r.comms[0], AFD_WINDOW_ATTENTION, &small, NULL));
     afd__acl_comm_unlock_writers(r.comms[0]);
-    assert_ptr_equal(afd__acl_comm_lock_writers(r.comms[0], AFD_WINDOW_FFN, &small), first);
+    assert_ptr_equal(afd__acl_comm_lock_writers(r.comms[0], AFD_WINDOW_FFN, &small, NULL), first);
     assert_ptr_equal(first[0], kept);
     afd__acl_comm_unlock_writers(r.comms[0]);
     other.micro_batch_num = 1;
-    afd_writer *const *changed = afd__acl_comm_lock_writers(r.comms[0], AFD_WINDOW_FFN, &other);
+    afd_writer *const *changed = afd__acl_comm_lock_writers(r.comms[0], AFD_WINDOW_FFN, &other, NULL);
     assert_int_equal(changed[2]->shape.micro_batch_num, 1);
     afd__acl_comm_unlock_writers(r.comms[0]);
     register_own(&r, 0);
     register_own(&r, 1);
-    assert_null(afd__acl_comm_lock_writers(r.comms[0], AFD_WINDOW_FFN, &other));
+    assert_null(afd__acl_comm_lock_writers(r.comms[0], AFD_WINDOW_FFN, &other, NULL));
     assert_message_has("rank 1 has registered memory, which rank 0 has not exchanged");
     assert_ok(HcclCommExchangeMem(r.handles[0], r.tokens[0], &peer, 1));
-    changed = afd__acl_comm_lock_writers(r.comms[0], AFD_WINDOW_FFN, &other);
+    changed = afd__acl_comm_lock_writers(r.comms[0], AFD_WINDOW_FFN, &other, NULL);
     const afd_round round = { .session = 1, .layer_id = 4, .number = 1 };
     assert_int_equal(afd_writer_publish(changed[1], &round, NULL), AFD_OK);
     afd__acl_comm_unlock_writers(r.comms[0]);
     assert_int_equal(r.memory[1][6], 1); /* the desc of session 1, in the registered memory */
     assert_int_equal(r.memory[1][7], 4);
     assert_ok(HcclCommDeregister(r.handles[1], r.tokens[1])); /* the same shape, and another window */
-    changed = afd__acl_comm_lock_writers(r.comms[0], AFD_WINDOW_FFN, &other);
+    changed = afd__acl_comm_lock_writers(r.comms[0], AFD_WINDOW_FFN, &other, NULL);
     assert_int_equal(afd_writer_publish(changed[1], &round, NULL), AFD_OK);
     afd__acl_comm_unlock_writers(r.comms[0]);
     assert_int_equal(((int32_t *)buffer(&r, 1))[6], 1);
@@ -267,10 +268,10 @@ static void a_window_that_is_too_small_says_what_would_do(void **state)
     (void)state;
     start(&r);
     big.attn_to_ffn_token_size = 1U << 24; /* 24 slots: 512 + 24 * 16 MiB */
-    assert_null(afd__acl_comm_lock_writers(r.comms[0], AFD_WINDOW_FFN, &big));
+    assert_null(afd__acl_comm_lock_writers(r.comms[0], AFD_WINDOW_FFN, &big, NULL));
     assert_message_has("rank 0's window has 209715200 bytes (HCCL_BUFFSIZE is 200)|needs 402653696|"
                        "HCCL_BUFFSIZE=385 would do");
-    assert_non_null(afd__acl_comm_lock_writers(r.comms[0], AFD_WINDOW_ATTENTION, &big)); /* nothing was locked */
+    assert_non_null(afd__acl_comm_lock_writers(r.comms[0], AFD_WINDOW_ATTENTION, &big, NULL)); /* nothing was locked */
     afd__acl_comm_unlock_writers(r.comms[0]);
     for (int i = 0; i < RANKS; i++) {
         register_own(&r, i);
@@ -278,12 +279,18 @@ static void a_window_that_is_too_small_says_what_would_do(void **state)
     assert_ok(HcclCommDeregister(r.handles[0], r.tokens[0]));
     assert_ok(HcclCommRegister(r.handles[0], r.memory[0], 4, &r.tokens[0], 0));
     assert_ok(HcclCommExchangeMem(r.handles[0], r.tokens[0], peers, 2));
-    assert_null(afd__acl_comm_lock_writers(r.comms[0], AFD_WINDOW_FFN, &small));
+    assert_null(afd__acl_comm_lock_writers(r.comms[0], AFD_WINDOW_FFN, &small, NULL));
     assert_message_has("rank 0's window has 4 bytes, which it registered|FFN window of this shape needs 2048");
+    static const uint8_t others[RANKS] = { 0, 1, 1 }; /* an attention rank's window need be no FFN window */
+    afd_writer *const *writers = afd__acl_comm_lock_writers(r.comms[0], AFD_WINDOW_FFN, &small, others);
+    assert_non_null(writers);
+    assert_non_null(writers[1]);
+    assert_null(writers[0]);
+    afd__acl_comm_unlock_writers(r.comms[0]);
     big.attn_to_ffn_token_size = UINT32_MAX;
     big.session_num = UINT32_MAX;
     big.micro_batch_num = UINT32_MAX;
-    assert_null(afd__acl_comm_lock_writers(r.comms[0], AFD_WINDOW_FFN, &big));
+    assert_null(afd__acl_comm_lock_writers(r.comms[0], AFD_WINDOW_FFN, &big, NULL));
     assert_message_has("the window of a rank");
     end(&r);
 }
@@ -300,7 +307,8 @@ static void *count(void *argument)
 {
     shared_counter *c = argument;
     for (int i = 0; i < 2000; i++) {
-        if (afd__acl_comm_lock_writers(c->comm, i % 2 == 0 ? AFD_WINDOW_FFN : AFD_WINDOW_ATTENTION, &small) != NULL) {
+        const afd_window_kind kind = i % 2 == 0 ? AFD_WINDOW_FFN : AFD_WINDOW_ATTENTION;
+        if (afd__acl_comm_lock_writers(c->comm, kind, &small, NULL) != NULL) {
             c->value++;
             if (__atomic_exchange_n(&c->busy, 1, __ATOMIC_RELAXED) != 0) {
                 __atomic_store_n(&c->overlap_num, 1, __ATOMIC_RELAXED);

@@ -51,14 +51,16 @@ uint64_t afd__acl_comm_window_bytes(afd__acl_comm *comm);
 bool afd__acl_comm_window_of(afd__acl_comm *comm, uint32_t rank, afd__acl_comm_window *window);
 
 /*
- * Writers into the windows of all ranks, in the order of ranks, for the one task that uses the communicator until
- * afd__acl_comm_unlock_writers(); others wait. They are made at the first use and kept, so that a call costs none; when
- * kind, shape or a window differs from the last call's they are made anew. NULL, with a sentence, and nothing is
- * locked, where a window is too small for the shape, with rank, needed and present bytes, or there is no memory.
- *
- * Whoever unlocks has published or discarded what it put: a window may be gone when its writers are made anew.
+ * Writers into the windows of ranks, an array in the order of all ranks, for the one task that uses the communicator
+ * until afd__acl_comm_unlock_writers(); others wait. `wanted` has a 1 for each rank that the task will write to, as
+ * many bytes as there are ranks; NULL: all. Others' windows need not fit, and their entries mean nothing. Writers are
+ * made at the first use and kept, so that a call costs none; one whose window has changed is made anew, and all when
+ * the shape has. Whoever unlocks has published or discarded what it put. NULL, with a sentence, and nothing is locked,
+ * where a window is too small for the shape, with rank, needed and present bytes, or was not exchanged, or there is no
+ * memory. /
  */
-afd_writer *const *afd__acl_comm_lock_writers(afd__acl_comm *comm, afd_window_kind kind, const afd_shape *shape);
+afd_writer *const *afd__acl_comm_lock_writers(afd__acl_comm *comm, afd_window_kind kind, const afd_shape *shape,
+                                              const uint8_t *wanted);
 void afd__acl_comm_unlock_writers(afd__acl_comm *comm);
 
 #endif

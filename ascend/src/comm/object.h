@@ -67,6 +67,6 @@ HcclResult afd__acl_comm_check_token(const afd__acl_comm *comm, const void *toke
 void afd__acl_comm_end_registration(afd__acl_comm *comm);
 
 /* Closes the writers of one kind; under the use lock, or when nobody else has the communicator. */
-void afd__acl_comm_close_writers(afd__acl_comm *comm, afd__acl_comm_writers *writers);
+void afd__acl_comm_close_writers(const afd__acl_comm *comm, afd__acl_comm_writers *writers);
 
 #endif

@@ -11,7 +11,7 @@
 #include "comm/object.h"
 #include "comm/settings.h"
 
-void afd__acl_comm_close_writers(afd__acl_comm *comm, afd__acl_comm_writers *writers)
+void afd__acl_comm_close_writers(const afd__acl_comm *comm, afd__acl_comm_writers *writers)
 {
     if (writers->windows == NULL) {
         return;
@@ -79,26 +79,6 @@ static bool make_writer(const afd__acl_comm *comm, uint32_t rank, afd_window_kin
     return true;
 }
 
-/* Anew, and all or none. */
-static bool make(afd__acl_comm *comm, afd_window_kind kind, const afd_shape *shape, const afd_window_sizes *sizes,
-                 afd__acl_comm_writers *writers)
-{
-    afd__acl_comm_close_writers(comm, writers);
-    if (!allocate(comm, writers)) {
-        return false;
-    }
-    writers->shape = *shape;
-    bool is_made = true;
-    for (uint32_t rank = 0; is_made && rank < comm->world->size; rank++) {
-        is_made = afd__acl_comm_window_of(comm, rank, &writers->windows[rank]) &&
-                  make_writer(comm, rank, kind, shape, sizes, writers);
-    }
-    if (!is_made) {
-        afd__acl_comm_close_writers(comm, writers);
-    }
-    return is_made;
-}
-
 static bool is_same_shape(const afd_shape *a, const afd_shape *b)
 {
     return a->session_num == b->session_num && a->micro_batch_num == b->micro_batch_num &&
@@ -107,16 +87,33 @@ static bool is_same_shape(const afd_shape *a, const afd_shape *b)
            a->ffn_to_attn_token_size == b->ffn_to_attn_token_size;
 }
 
-/* Whether the writers that there are can be used: same shape, and every window is where it was. */
-static bool still_fit(afd__acl_comm *comm, const afd_shape *shape, const afd__acl_comm_writers *writers)
+/* An array for writers of this shape: the one that there is, or an empty one. */
+static bool prepare(const afd__acl_comm *comm, const afd_shape *shape, afd__acl_comm_writers *writers)
 {
-    bool fit = writers->windows != NULL && is_same_shape(&writers->shape, shape);
-    for (uint32_t rank = 0; fit && rank < comm->world->size; rank++) {
-        afd__acl_comm_window now;
-        fit = afd__acl_comm_window_of(comm, rank, &now) && now.memory == writers->windows[rank].memory &&
-              now.bytes == writers->windows[rank].bytes;
+    if (writers->windows != NULL && is_same_shape(&writers->shape, shape)) {
+        return true;
     }
-    return fit;
+    afd__acl_comm_close_writers(comm, writers);
+    writers->shape = *shape;
+    return allocate(comm, writers);
+}
+
+/* The writer to one rank: the one that there is, where its window is what it was. */
+static bool make_fit(afd__acl_comm *comm, uint32_t rank, afd_window_kind kind, const afd_window_sizes *sizes,
+                     afd__acl_comm_writers *writers)
+{
+    afd__acl_comm_window now;
+    afd__acl_comm_window *window = &writers->windows[rank];
+    if (!afd__acl_comm_window_of(comm, rank, &now)) {
+        return false;
+    }
+    if (writers->writers[rank] != NULL && now.memory == window->memory && now.bytes == window->bytes) {
+        return true;
+    }
+    afd_writer_close(writers->writers[rank]);
+    writers->writers[rank] = NULL;
+    *window = now;
+    return make_writer(comm, rank, kind, &writers->shape, sizes, writers);
 }
 
 static bool measure(afd_window_kind kind, const afd_shape *shape, afd_window_sizes *sizes)
@@ -130,7 +127,8 @@ static bool measure(afd_window_kind kind, const afd_shape *shape, afd_window_siz
     return status == AFD_OK;
 }
 
-afd_writer *const *afd__acl_comm_lock_writers(afd__acl_comm *comm, afd_window_kind kind, const afd_shape *shape)
+afd_writer *const *afd__acl_comm_lock_writers(afd__acl_comm *comm, afd_window_kind kind, const afd_shape *shape,
+                                              const uint8_t *wanted)
 {
     afd__acl_comm_writers *writers = &comm->writers[kind == AFD_WINDOW_FFN ? 0 : 1];
     afd_window_sizes sizes;
@@ -138,7 +136,11 @@ afd_writer *const *afd__acl_comm_lock_writers(afd__acl_comm *comm, afd_window_ki
         return NULL;
     }
     (void)pthread_mutex_lock(&comm->use_lock);
-    if (!still_fit(comm, shape, writers) && !make(comm, kind, shape, &sizes, writers)) {
+    bool are_made = prepare(comm, shape, writers);
+    for (uint32_t rank = 0; are_made && rank < comm->world->size; rank++) {
+        are_made = (wanted != NULL && wanted[rank] == 0) || make_fit(comm, rank, kind, &sizes, writers);
+    }
+    if (!are_made) {
         (void)pthread_mutex_unlock(&comm->use_lock);
         return NULL;
     }

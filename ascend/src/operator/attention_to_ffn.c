@@ -30,6 +30,7 @@ typedef struct dispatch_task {
     afd_schedule_context context; /* of nobody else: the shape, and the flags in the workspace */
     int32_t *set_flags;           /* of the micro-batch in there, [BS][E] */
     int32_t *own_flags;           /* the same in the rank's window */
+    uint8_t wanted[AFD__ACL_WORLD_SIZE_MAX]; /* 1 for each FFN rank */
     afd_wait *wait;               /* of the call that waits */
     /* How the latest try ended. */
     afd_status status;
@@ -161,7 +162,8 @@ static bool try_dispatch(void *task_)
     once.deadline_ns = 1;
     once.late = task->wait->late;
     once.late_capacity = task->wait->late_capacity;
-    afd_writer *const *writers = afd__acl_comm_lock_writers(task->comm, AFD_WINDOW_FFN, &task->plan->shape);
+    afd_writer *const *writers = afd__acl_comm_lock_writers(task->comm, AFD_WINDOW_FFN, &task->plan->shape,
+                                                             task->wanted);
     if (writers == NULL) {
         task->status = fail_writers(task);
         return true;
@@ -217,6 +219,7 @@ static aclError run_held(dispatch_task *task, void *workspace, const afd__acl_li
     if (code != ACL_SUCCESS) {
         return code;
     }
+    memset(task->wanted + task->plan->first_rank, 1, task->plan->rank_num);
     fill_in_args(task->plan, workspace, &task->args);
     lay_out_context(task, workspace);
     code = afd__acl_op_run(&waiting, task, limits, &status);

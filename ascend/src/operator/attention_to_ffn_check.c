@@ -302,7 +302,7 @@ static aclnnStatus check_own_window(const plan *p)
 
 static aclnnStatus check_group(const request *r, plan *p)
 {
-    const afd__acl_window_wanted wanted = { AFD_WINDOW_FFN, p->shape, p->first_rank, p->rank_num };
+    const afd__acl_window_wanted wanted = { AFD_WINDOW_FFN, p->shape, p->first_rank, p->rank_num, false };
     aclnnStatus status = afd__acl_communication_find(OPERATOR_NAME, r->group, r->world_size, &p->comm);
     if (status == ACL_SUCCESS) {
         status = afd__acl_communication_windows(OPERATOR_NAME, p->comm, &wanted);

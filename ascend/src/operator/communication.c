@@ -135,20 +135,37 @@ static aclnnStatus fail_window(const char *op_name, uint32_t rank, uint64_t byte
                          needed / unit + (needed % unit != 0));
 }
 
+/* What is known of a rank's window by now: UINT64_MAX where that is nothing. It is no failure, so the sentence that was
+ * pending before stays. */
+static uint64_t known_bytes(afd__acl_comm *comm, uint32_t rank)
+{
+    char pending[AFD__ACL_MESSAGE_BYTES];
+    afd__acl_comm_window window;
+    (void)snprintf(pending, sizeof(pending), "%s", afd__acl_message_pending());
+    if (afd__acl_comm_window_of(comm, rank, &window)) {
+        return window.bytes;
+    }
+    afd__acl_say("%s", pending);
+    return UINT64_MAX;
+}
+
+/* The rank whose window decides: the first that is too small, or where one that fits is enough, the largest. */
 static aclnnStatus check_windows(const char *op_name, afd__acl_comm *comm, const afd__acl_window_wanted *wanted,
                                  uint64_t needed)
 {
-    char pending[AFD__ACL_MESSAGE_BYTES];
-    (void)snprintf(pending, sizeof(pending), "%s", afd__acl_message_pending());
+    uint32_t largest = wanted->first_rank;
+    uint64_t largest_bytes = 0;
     for (uint32_t rank = wanted->first_rank; rank < wanted->first_rank + wanted->rank_num; rank++) {
-        afd__acl_comm_window window;
-        if (!afd__acl_comm_window_of(comm, rank, &window)) {
-            afd__acl_say("%s", pending); /* it is no failure, so its sentence is none either */
-        } else if (window.bytes < needed) {
-            return fail_window(op_name, rank, window.bytes, needed);
+        const uint64_t bytes = known_bytes(comm, rank);
+        if (bytes < needed && !wanted->one_is_enough) {
+            return fail_window(op_name, rank, bytes, needed);
+        }
+        if (bytes > largest_bytes) {
+            largest = rank;
+            largest_bytes = bytes;
         }
     }
-    return ACL_SUCCESS;
+    return largest_bytes >= needed ? ACL_SUCCESS : fail_window(op_name, largest, largest_bytes, needed);
 }
 
 aclnnStatus afd__acl_communication_windows(const char *op_name, HcclComm handle, const afd__acl_window_wanted *wanted)

@@ -3,6 +3,7 @@
 #ifndef AFD_ASCEND_OPERATOR_COMMUNICATION_H
 #define AFD_ASCEND_OPERATOR_COMMUNICATION_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "afd/context.h"
@@ -20,7 +21,7 @@ enum {
     AFD__ACL_HIDDEN_MAX = 8192
 };
 
-/* What a first phase is handed: tensors, of which the first required->num must be there, shape arrays, and the group. */
+/* What a first phase is handed: tensors, of which the first required->num must be there, shape arrays, and a group. */
 typedef struct afd__acl_handed {
     const afd__acl_required *required; /* its names go on for all tensors */
     const aclTensor *const *tensors;
@@ -60,6 +61,7 @@ typedef struct afd__acl_window_wanted {
     afd_shape shape;
     uint32_t first_rank; /* of the ranks whose windows they are */
     uint32_t rank_num;
+    bool one_is_enough;  /* it is not known yet whose window will be written to */
 } afd__acl_window_wanted;
 
 /*

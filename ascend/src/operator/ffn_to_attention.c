@@ -41,10 +41,27 @@ static void fill_in_args(const plan *p, void *workspace, afd_ffn_reply_args *arg
     args->session_num = p->session_num;
 }
 
+/* The ranks that rows go to. What is out of range is found, and said, by the reply. */
+static void find_wanted(const afd_ffn_reply_args *args, uint8_t *wanted)
+{
+    for (uint64_t row = 0; row < args->row_num; row++) {
+        int64_t rank = args->session_ids[row];
+        if (args->session_writers != NULL) {
+            const bool is_session = rank >= 0 && rank < args->session_num;
+            rank = is_session ? args->session_writers[rank] : -1;
+        }
+        if (rank >= 0 && rank < args->writer_num) {
+            wanted[rank] = 1;
+        }
+    }
+}
+
 static aclError reply(const plan *p, afd__acl_comm *comm, afd_ffn_reply_args *args)
 {
     afd_error error;
-    args->writers = afd__acl_comm_lock_writers(comm, AFD_WINDOW_ATTENTION, &p->shape);
+    uint8_t wanted[AFD__ACL_WORLD_SIZE_MAX] = { 0 };
+    find_wanted(args, wanted);
+    args->writers = afd__acl_comm_lock_writers(comm, AFD_WINDOW_ATTENTION, &p->shape, wanted);
     if (args->writers == NULL) {
         return afd__acl_communication_fail(OPERATOR_NAME);
     }

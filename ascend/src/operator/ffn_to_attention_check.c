@@ -156,7 +156,7 @@ static aclnnStatus check_shapes(const request *r, plan *p)
 /* Which ranks are attention ranks is in a tensor, so any may be. */
 static aclnnStatus check_group(const request *r, plan *p)
 {
-    const afd__acl_window_wanted wanted = { AFD_WINDOW_ATTENTION, p->shape, 0, p->world_size };
+    const afd__acl_window_wanted wanted = { AFD_WINDOW_ATTENTION, p->shape, 0, p->world_size, true };
     const aclnnStatus status = afd__acl_communication_find(OPERATOR_NAME, r->group, r->world_size, &p->comm);
     return status == ACL_SUCCESS ? afd__acl_communication_windows(OPERATOR_NAME, p->comm, &wanted) : status;
 }

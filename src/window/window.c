@@ -14,6 +14,7 @@
 #include "context/shape.h"
 #include "window/header.h"
 #include "window/measure.h"
+#include "window/registry.h"
 #include "window/shm.h"
 
 static afd_status new_object(afd_window **window, afd_error *error)
@@ -331,5 +332,7 @@ void afd_window_close(afd_window *window)
     if (window->creator != 0 && window->creator == getpid()) {
         drop_own_name(window);
     }
-    discard(window);
+    if (afd__window_let_go(window)) {
+        discard(window);
+    }
 }

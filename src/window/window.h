@@ -20,6 +20,9 @@ struct afd_window {
     afd__shm_identity file; /* of the creator: which file is ours to remove, whatever a peer has written into it */
     afd_window_info info;   /* from our checked copy of the header, never from the mapping; all but `owner` is fixed */
     afd__owner identity;    /* whom to look for when asked whether the owner lives; unused in private memory */
+    uint64_t shared_key;    /* private memory: what other threads know it by, 0 if none does; so the next two */
+    uint64_t holder_num;
+    afd_window *next_shared; /* these three belong to the registry's lock */
 };
 
 /* Whether it is shared memory or a dump, with our header in front; private memory has none. */

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 
 #include "base/error.h"
+#include "window/window.h"
 
 enum { TOP_K_MAX = 64, TABLE_WIDTH_MIN = 3 };
 
@@ -162,9 +163,7 @@ static afd_attention_worker *new_worker(const afd_attention_worker_options *opti
 
 static afd_status make_window(afd_attention_worker *worker, const char *name, afd_error *error)
 {
-    afd_status status = name == NULL
-                            ? afd_attention_window_create_private(&worker->shape, &worker->window, error)
-                            : afd_attention_window_create_shared(name, &worker->shape, &worker->window, error);
+    afd_status status = afd__attention_window_create(name, &worker->shape, worker->ffn_num, &worker->window, error);
     if (status == AFD_OK) {
         status = afd_attention_context_create(&worker->shape, &worker->context, error);
     }

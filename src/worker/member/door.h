@@ -24,6 +24,7 @@
 #include <stdint.h>
 
 #include "afd/member.h"
+#include "afd/stats.h"
 #include "afd/token.h"
 #include "afd/window.h"
 #include "afd/writer.h"

@@ -96,7 +96,6 @@ static void hear_hello(afd__door *door, afd__guest *guest, const afd__message *h
 /* What says something else than is expected of it now is not what it claims to be. */
 static bool hear(afd__door *door, afd__guest *guest, const afd__message *message)
 {
-    bool is_known = guest->state == AFD__GUEST_OFFERED || guest->state == AFD__GUEST_ADMITTED;
     guest->heard_ns = afd_clock_ns();
     if (message->kind == AFD__MESSAGE_BEAT) {
         return true;
@@ -113,12 +112,18 @@ static bool hear(afd__door *door, afd__guest *guest, const afd__message *message
     }
     switch (message->kind) {
     case AFD__MESSAGE_START:
+        if (guest->state != AFD__GUEST_OFFERED) {
+            return false;
+        }
         guest->start = message->turn;
         afd__door_ask(door, guest, AFD__ASKS_START);
-        return guest->state == AFD__GUEST_OFFERED;
+        return true;
     case AFD__MESSAGE_WITHDRAW:
+        if (guest->state != AFD__GUEST_OFFERED && guest->state != AFD__GUEST_ADMITTED) {
+            return false;
+        }
         afd__door_ask(door, guest, AFD__ASKS_WITHDRAWAL);
-        return is_known;
+        return true;
     case AFD__MESSAGE_GOODBYE:
         afd__door_ask(door, guest, AFD__ASKS_GOODBYE);
         return true;
@@ -223,9 +228,9 @@ static void let_in(afd__door *door, int fd)
 {
     afd_error error;
     afd__peer peer;
-    afd__guest *guest = free_entry(door);
+    afd__guest *guest = door->is_draining ? NULL : free_entry(door);
     if (guest == NULL) {
-        afd__channel_close(&fd); /* it will knock again */
+        afd__channel_close(&fd); /* it will knock again, here or at the door that comes after this one */
         return;
     }
     guest->fd = fd;

@@ -196,6 +196,7 @@ afd_status afd_attention_worker_rejoin(afd_attention_worker *worker, afd_wait *w
     if (member == NULL || !member->has_joined_before) {
         return afd__fail(error, AFD_ERR_INVALID, "worker", 0, 0, "the worker has not joined yet, so it cannot rejoin");
     }
+    afd__attention_member_listen(worker); /* the observer is to hear why */
     give_up_rounds(worker);
     afd__attention_member_say_goodbye(worker);
     afd_status status = afd__attention_member_await_gone(worker, wait, error);

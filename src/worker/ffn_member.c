@@ -171,7 +171,8 @@ static void admit(afd_ffn_worker *worker, afd__guest *guest, afd__telling *what)
     }
     show_joined(worker, guest);
     afd__door_say(&member->door, guest, &welcome);
-    what->is_due = true;
+    what->is_due = !guest->is_told_of; /* else it has only moved to a later start */
+    guest->is_told_of = true;
     what->event = afd__event_make(kind, guest->session);
     what->event.pid = guest->pid;
     what->event.epoch = guest->epoch;

@@ -115,6 +115,10 @@ afd_status afd__channel_identify(int fd, afd__peer *peer, afd_error *error)
                          "the peer lives in a pid namespace that cannot be seen from here");
     }
     int pidfd = (int)syscall(SYS_pidfd_open, who.pid, 0);
+    if (pidfd < 0 && errno == ESRCH) {
+        return afd__fail(error, AFD_ERR_PEER, "peer.pid", (uint64_t)who.pid, 0, "process %d has ended meanwhile",
+                         (int)who.pid);
+    }
     if (pidfd < 0) {
         return afd__fail_system(error, errno, "peer.pid", "watch the peer's process");
     }

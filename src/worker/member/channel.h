@@ -29,7 +29,8 @@ afd_status afd__channel_connect(const char *name, int *fd, afd_error *error);
 /* AFD_NOT_YET if nobody is there. */
 afd_status afd__channel_accept(int listener, int *fd, afd_error *error);
 
-/* AFD_ERR_ACCESS for another user's process, or one that cannot be seen from here. */
+/* AFD_ERR_ACCESS for another user's process, or one that cannot be seen from here; AFD_ERR_PEER for one that has ended
+ * already. */
 afd_status afd__channel_identify(int fd, afd__peer *peer, afd_error *error);
 
 /* Whether the process of a pidfd has ended. */

@@ -77,6 +77,7 @@ typedef struct afd__guest {
     char window_name[AFD_WINDOW_NAME_MAX + 1];
     afd_writer *writer;       /* into its window; the worker's while `is_lent` */
     bool is_lent;
+    bool is_told_of;          /* the observer knows that it is there */
 } afd__guest;
 
 /* What a guest must agree with. */

@@ -246,7 +246,9 @@ static void let_in(afd__door *door, int fd)
     if (status == AFD_OK) {
         status = afd__keeper_watch(&door->keeper, fd, tag_of(door, guest, TAG_CHANNEL), &error);
     }
-    if (status != AFD_OK) {
+    if (status == AFD_ERR_PEER) {
+        afd__door_dismiss(door, guest);
+    } else if (status != AFD_OK) {
         refuse(door, guest, &error);
     }
 }

@@ -106,7 +106,7 @@ afd_status afd__tie_connect(afd__ties *ties, afd__tie *tie, afd__tie_state state
     status = watch(ties, tie, error);
     if (status != AFD_OK) {
         afd__tie_close(ties, tie);
-        return status;
+        return status == AFD_ERR_PEER ? AFD_ERR_NOT_FOUND : status;
     }
     tie->state = state;
     return AFD_OK;

@@ -6,8 +6,9 @@
  * the deadline passed, nobody is there to wait for. None of them is a fault, and a caller handles each where it calls.
  *
  * An *error* (negative) says what the caller has lost: the call (its arguments were wrong; nothing was changed), the
- * window (it cannot be made or used), or the machine (the system refused). Every call that can fail takes an
- * `afd_error *`, which may be NULL; the function that first knows the cause fills it, with the value and the bound.
+ * window (it cannot be made or used), a peer (member.h), or the machine (the system refused). Every call that can fail
+ * takes an `afd_error *`, which may be NULL; the function that first knows the cause fills it, with the value and the
+ * bound.
  *
  * Threads: every function here may be called from any thread at any time, and in a forked child.
  */
@@ -44,7 +45,9 @@ extern "C" {
     X(AFD_ERR_ACCESS, -8, "access denied")                                                         \
     X(AFD_ERR_OWNER_DEAD, -9, "the owner of the window is dead")                                   \
     /* The machine refused. */                                                                     \
-    X(AFD_ERR_SYSTEM, -10, "a system call failed")
+    X(AFD_ERR_SYSTEM, -10, "a system call failed")                                                 \
+    /* The peer is lost: what was open with it cannot end. */                                      \
+    X(AFD_ERR_PEER, -11, "a peer is lost")
 
 typedef enum afd_status {
 #define AFD_STATUS_ENUM(name, number, text) name = (number),

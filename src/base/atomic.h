@@ -19,6 +19,9 @@
 #if __GCC_ATOMIC_INT_LOCK_FREE != 2
 #error "4-byte atomics must be lock-free"
 #endif
+#if __GCC_ATOMIC_LLONG_LOCK_FREE != 2
+#error "8-byte atomics must be lock-free"
+#endif
 
 static inline int32_t afd__load_acquire_i32(const int32_t *word)
 {
@@ -38,6 +41,17 @@ static inline void afd__store_relaxed_i32(int32_t *word, int32_t value)
 static inline void afd__store_release_i32(int32_t *word, int32_t value)
 {
     __atomic_store_n(word, value, __ATOMIC_RELEASE);
+}
+
+/* For counters: one writer, and readers that only look. */
+static inline uint64_t afd__load_relaxed_u64(const uint64_t *word)
+{
+    return __atomic_load_n(word, __ATOMIC_RELAXED);
+}
+
+static inline void afd__store_relaxed_u64(uint64_t *word, uint64_t value)
+{
+    __atomic_store_n(word, value, __ATOMIC_RELAXED);
 }
 
 #endif

@@ -66,8 +66,9 @@ static afd_status take_look(const char *name, afd_cli_look *look, afd_error *err
     } else {
         status = AFD_ERR_OVERFLOW;
         *error = (afd_error){ .status = status };
-        (void)snprintf(error->message, sizeof(error->message), "the window has %" PRIu32 " members, at most %d are shown",
-                       afd_window_member_num(window), AFD_CLI_MEMBER_NUM_MAX);
+        (void)snprintf(error->message, sizeof(error->message),
+                       "the window has %" PRIu32 " members, top shows at most %d", afd_window_member_num(window),
+                       AFD_CLI_MEMBER_NUM_MAX);
     }
     afd_window_close(window);
     return status;

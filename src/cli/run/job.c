@@ -152,7 +152,7 @@ bool run_job_create(run_job *job, run_failure *failure)
         run_job_destroy(job);
         return false;
     }
-    run_placement_create(&job->placement, options->model, options->layer_num, options->ffn_num);
+    run_placement_create(&job->placement, options->model, options->layer_num, options->ffn_num, 1);
     return true;
 }
 

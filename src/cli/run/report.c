@@ -110,7 +110,7 @@ static void print_table(const run_job *job, const run_crew *crew, run_end end, c
     (void)printf("time             %.3f s\n", totals->seconds);
     (void)printf("tokens           %.1f a second through %" PRIu32 " layers\n", totals->tokens_per_second,
                  job->options.layer_num);
-    run_stages_print(&totals->stages, AFD_STAGE_DISPATCH, AFD_STAGE_NUM);
+    run_stages_print(&totals->stages, RUN_STAGES_ALL);
     (void)printf("moved            %s, %s/s\n", bytes, rate);
     (void)printf("not the experts  %.2f %% of the CPU time of all stages but wait\n",
                  100.0 * run_totals_overhead(totals));

@@ -51,7 +51,7 @@ int run_report_json(const run_job *job, const run_crew *crew, run_end end, const
     afd_cli_json_set(object, "micro_batches_back", afd_cli_json_u64(totals->round_num));
     afd_cli_json_set(object, "micro_batches_expected", afd_cli_json_u64(run_job_total(job)));
     afd_cli_json_set(object, "tokens_per_second", json_real(totals->tokens_per_second));
-    afd_cli_json_set(object, "stages", run_stages_json(&totals->stages, AFD_STAGE_DISPATCH, AFD_STAGE_NUM));
+    afd_cli_json_set(object, "stages", run_stages_json(&totals->stages, RUN_STAGES_ALL));
     afd_cli_json_set(object, "moved_bytes", afd_cli_json_u64(totals->byte_num));
     afd_cli_json_set(object, "not_experts_share", json_real(run_totals_overhead(totals)));
     afd_cli_json_set(object, "memory", memory(totals));

@@ -11,11 +11,14 @@ static uint64_t waiting_ns(const run_stage_row *row)
     return row->wall_ns > row->cpu_ns ? row->wall_ns - row->cpu_ns : 0;
 }
 
-void run_stages_print(const run_stage_table *table, afd_stage first, afd_stage end)
+void run_stages_print(const run_stage_table *table, uint32_t stages)
 {
     (void)printf("%-16s %9s %12s %12s %11s %11s\n", "stage", "times", "CPU s", "waiting s", "p50 us", "p99 us");
-    for (uint32_t stage = first; stage < (uint32_t)end; stage++) {
+    for (uint32_t stage = 0; stage < AFD_STAGE_NUM; stage++) {
         const run_stage_row *row = &table->rows[stage];
+        if ((stages >> stage & 1U) == 0) {
+            continue;
+        }
         (void)printf("  %-14s %9" PRIu64 " %12.3f %12.3f %11.1f %11.1f\n", run_stage_name(stage), row->num,
                      (double)row->cpu_ns / 1e9, (double)waiting_ns(row) / 1e9,
                      (double)run_histogram_percentile(&row->wall, 50.0) / 1e3,
@@ -34,11 +37,13 @@ static json_t *json_of(const run_stage_row *row)
     return object;
 }
 
-json_t *run_stages_json(const run_stage_table *table, afd_stage first, afd_stage end)
+json_t *run_stages_json(const run_stage_table *table, uint32_t stages)
 {
     json_t *object = json_object();
-    for (uint32_t stage = first; stage < (uint32_t)end; stage++) {
-        afd_cli_json_set(object, run_stage_name(stage), json_of(&table->rows[stage]));
+    for (uint32_t stage = 0; stage < AFD_STAGE_NUM; stage++) {
+        if ((stages >> stage & 1U) != 0) {
+            afd_cli_json_set(object, run_stage_name(stage), json_of(&table->rows[stage]));
+        }
     }
     return object;
 }

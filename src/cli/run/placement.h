@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Which expert is at which FFN worker. Routed experts are dealt out in blocks, the same at every layer; a block may have
- * copies, at the FFN workers that come next, so that one of them can be gone without. Every FFN worker has a copy of
- * each shared expert, so that sessions spread over them.
+ * Which expert is at which FFN worker. Routed experts are dealt out in blocks, the same at every layer; a block may
+ * have copies, at the FFN workers that come next, so that one of them can be gone without. Every FFN worker has a copy
+ * of each shared expert, so that sessions spread over them.
  */
 #ifndef AFD_CLI_RUN_PLACEMENT_H
 #define AFD_CLI_RUN_PLACEMENT_H

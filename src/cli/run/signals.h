@@ -8,8 +8,8 @@
 
 /*
  * From now on the first SIGINT, SIGTERM or SIGHUP raises `stop`, and the second of any of them ends the program as
- * usual. One that was ignored when we were started, as nohup does, stays ignored. SIGCHLD becomes what it is by default,
- * so that the ends of children can be waited for.
+ * usual. One that was ignored when we were started, as nohup does, stays ignored. SIGCHLD becomes what it is by
+ * default, so that the ends of children can be waited for.
  */
 void run_signals_catch(int32_t *stop);
 

@@ -178,8 +178,9 @@ declare -A pid=()
 start() {
     local verb=$1 name=$2
     shift 2
+    : >"$name.out" && : >"$name.err" # what an earlier one of the name said is not awaited again
     setpriv --pdeathsig KILL env --default-signal=INT,TERM,HUP \
-        "$AFD" "$verb" --name "$name" "$@" >"$name.out" 2>"$name.err" &
+        "$AFD" "$verb" --name "$name" "$@" >>"$name.out" 2>>"$name.err" &
     pid[$name]=$!
     echo "$name $!" >>"$AFD_CLI_PIDS"
 }
@@ -206,10 +207,9 @@ finish() {
     echo "$name: exit $status"
 }
 
-# said NAME [PATTERN]: what a worker said on stderr, without how long somebody was silent or at which round.
+# said NAME [PATTERN]: what a worker said on stderr, without how long somebody was silent, and at which round, if any.
 said() {
-    grep -E "${2:-.}" "$1.err" |
-        sed -E 's/ [0-9.]+ s\b/ N s/; s/micro-batch [0-9]+/micro-batch N/; s/layer [0-9]+/layer N/'
+    grep -E "${2:-.}" "$1.err" | sed -E 's/ [0-9.]+ s\b/ N s/; s/, micro-batch [0-9]+( of layer [0-9]+)?//'
 }
 
 # verdict NAME: the line.

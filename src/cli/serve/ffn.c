@@ -70,7 +70,7 @@ static void note_open(const serve_ffn *self)
                      options->common);
     } else {
         afd_cli_note("ffn", "open as rank %" PRIu32 " of %" PRIu32 ": sessions join with `afd attention --connect "
-                     "NAME,...%s` and the names of all ranks", options->rank, options->ffn_num, options->common);
+                     "NAMES%s`, NAMES being those of all ranks, in order", options->rank, options->ffn_num, options->common);
     }
 }
 

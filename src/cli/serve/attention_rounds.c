@@ -6,8 +6,8 @@
 #include "run/signals.h"
 #include "serve/attention.h"
 
-/* Of joining: who does not come at once is waited for, and that is said. After that a try takes longer than a goodbye to
- * somebody who does not answer may take. */
+/* Of joining: who does not come at once is waited for, and that is said. After that a try takes longer than a goodbye
+ * to somebody who does not answer may take. */
 static const uint64_t first_patience_ns = UINT64_C(1000000000);
 static const uint64_t least_patience_ns = UINT64_C(4000000000);
 

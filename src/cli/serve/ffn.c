@@ -70,7 +70,8 @@ static void note_open(const serve_ffn *self)
                      options->common);
     } else {
         afd_cli_note("ffn", "open as rank %" PRIu32 " of %" PRIu32 ": sessions join with `afd attention --connect "
-                     "NAMES%s`, NAMES being those of all ranks, in order", options->rank, options->ffn_num, options->common);
+                     "NAMES%s`, NAMES being those of all ranks, in order", options->rank, options->ffn_num,
+                     options->common);
     }
 }
 

@@ -17,9 +17,9 @@
  *
  * A *round* is one dispatch of a micro-batch. Rounds that cannot end any more, because a worker that has tokens of them
  * is lost or has dropped this session, end with AFD_ERR_PEER, which names the worker, the micro-batch and the layer.
- * Nothing partial is ever combined: afd_attention_worker_rejoin() gives all open rounds up, takes a new window and a new
- * epoch, and joins everybody anew, so that no late answer of an old round can be taken for one of a new round. The engine
- * then dispatches again what was lost; its tokens are still its own.
+ * Nothing partial is ever combined: afd_attention_worker_rejoin() gives all open rounds up, takes a new window and a
+ * new epoch, and joins everybody anew, so that no late answer of an old round can be taken for one of a new round. The
+ * engine then dispatches again what was lost; its tokens are still its own.
  *
  * Two clocks. *Heartbeats* say whether a peer is there: a small thread of each worker, which never touches a window,
  * sends one every heartbeat_ns; a peer that was not heard for dead_ns is lost. *The deadline* says whether work comes;
@@ -116,9 +116,9 @@ typedef struct afd_member_options {
 
 /*
  * Opens the door: sessions can join by the name of the worker's window from now on, and are admitted, answered and
- * dropped in afd_ffn_worker_serve(), _step() and _await(). `name` is the worker's window_name, or for a window in private
- * memory a name of the same form, for threads of this process. Starts the heartbeat thread. Once a worker; not together
- * with afd_ffn_worker_accept().
+ * dropped in afd_ffn_worker_serve(), _step() and _await(). `name` is the worker's window_name, or for a window in
+ * private memory a name of the same form, for threads of this process. Starts the heartbeat thread. Once a worker; not
+ * together with afd_ffn_worker_accept().
  *
  * AFD_ERR_INVALID for an option out of range; AFD_ERR_EXISTS if another door is open under the name; AFD_ERR_SYSTEM.
  */
@@ -140,16 +140,16 @@ afd_status afd_ffn_worker_serve(afd_ffn_worker *worker, afd_wait *wait, afd_erro
  * until all have admitted it: AFD_OK, AFD_STOPPED, AFD_DEADLINE with late[].session the ranks that have not. With
  * AFD_SESSION_ANY the worker has its session from here on: afd_attention_worker_session().
  *
- * AFD_ERR_EXISTS where the place is another's, with its pid; AFD_ERR_INVALID where shape, hidden size or version differ,
- * with both values.
+ * AFD_ERR_EXISTS where the place is another's, with its pid; AFD_ERR_INVALID where shape, hidden size or version
+ * differ, with both values.
  */
 afd_status afd_attention_worker_join(afd_attention_worker *worker, const char *const *names,
                                      const afd_member_options *options, afd_wait *wait, afd_error *error);
 
 /*
  * Gives up the rounds that are open, leaves everybody, and joins anew, with a new window under the old name and a new
- * epoch. Ranks that are not there are gone without where every expert has a copy at one that is; else it waits for them,
- * as `wait` says. Micro-batches begin at 0 again. The worker's context stays, its window is another.
+ * epoch. Ranks that are not there are gone without where every expert has a copy at one that is; else it waits for
+ * them, as `wait` says. Micro-batches begin at 0 again. The worker's context stays, its window is another.
  * Results and errors as afd_attention_worker_join(); may be tried again.
  */
 afd_status afd_attention_worker_rejoin(afd_attention_worker *worker, afd_wait *wait, afd_error *error);

@@ -6,8 +6,9 @@
  * the deadline passed, nobody is there to wait for. None of them is a fault, and a caller handles each where it calls.
  *
  * An *error* (negative) says what the caller has lost: the call (its arguments were wrong; nothing was changed), the
- * window (it cannot be made or used), a peer (see member.h), or the machine (the system refused). Every call that can fail takes an
- * `afd_error *`, which may be NULL; the function that first knows the cause fills it, with the value and the bound.
+ * window (it cannot be made or used), a peer (member.h), or the machine (the system refused). Every call that can fail
+ * takes an `afd_error *`, which may be NULL; the function that first knows the cause fills it, with the value and the
+ * bound.
  *
  * Threads: every function here may be called from any thread at any time, and in a forked child.
  */

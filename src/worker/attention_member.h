@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What membership adds to an attention worker: attention_member.c has what becomes of rounds when an FFN worker is lost,
- * and leaving; attention_member_join.c the way in; attention_member_rejoin.c the way out and in again;
+ * What membership adds to an attention worker: attention_member.c has what becomes of rounds when an FFN worker is
+ * lost; attention_member_join.c the way in; attention_member_rejoin.c the way out, and in again;
  * attention_member_table.c how to do without an FFN worker that is not there.
  */
 #ifndef AFD_WORKER_ATTENTION_MEMBER_H
@@ -72,6 +72,15 @@ afd_status afd__attention_member_await_gone(afd_attention_worker *worker, afd_wa
 
 /* Joins all that are there; every tie is AWAY. */
 afd_status afd__attention_member_join(afd_attention_worker *worker, afd_wait *wait, afd_error *error);
+
+/* ---- attention_member_open.c ---- */
+
+/* Opens the window that the rank has offered, and makes the writer into it. AFD_ERR_OWNER_DEAD, AFD_ERR_NOT_FOUND: it
+ * went away meanwhile. */
+afd_status afd__attention_member_open(afd_attention_worker *worker, uint32_t rank, afd_error *error);
+
+/* Tells the observer, and who looks at the counters, that a rank has admitted the session. */
+void afd__attention_member_tell_joined(afd_attention_worker *worker, uint32_t rank);
 
 /* ---- attention_member_table.c ---- */
 

@@ -1,22 +1,18 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The way in. A pass looks at every tie and does what can be done now; the wait goes from pass to pass. In all-sync the
- * start is agreed on in two steps: every FFN worker says which turn comes next, then all are told one that lies ahead of
- * all of them. One that has passed it by then says so; then the session takes back what it said and asks again, and
+ * start is agreed on in two steps: every FFN worker says which turn comes next, then all are told one that lies ahead
+ * of all of them. One that has passed it by then says so; then the session takes back what it said and asks again, and
  * leaves twice as much room.
  */
 #include <inttypes.h>
-#include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "base/error.h"
 #include "base/wait.h"
-#include "transport/mapped.h"
 #include "window/registry.h"
-#include "window/stats.h"
 #include "worker/attention_member.h"
-#include "worker/member/event.h"
 
 enum { REFUSAL_RETRY_NS = 20 * 1000 * 1000 };
 
@@ -30,66 +26,13 @@ static const char *name_of(const afd_attention_worker *worker, uint32_t rank)
     return worker->member->ties.names[rank];
 }
 
-/* ---- the way into an FFN worker's window ---- */
-
-static afd_status open_window(const afd_attention_worker *worker, uint32_t rank, afd_window **window,
-                              afd_error *error)
-{
-    const afd__tie *tie = tie_of(worker, rank);
-    afd_window_info info;
-    if (tie->window_key == 0) {
-        afd_status status = afd_window_join(name_of(worker, rank), AFD_WINDOW_WRITE, window, error);
-        if (status != AFD_OK) {
-            return status;
-        }
-    } else {
-        *window = afd__window_borrow(tie->window_key);
-    }
-    if (*window == NULL) {
-        return afd__fail(error, AFD_ERR_INVALID, "names", rank, 0,
-                         "the window of FFN worker %" PRIu32 " (%s) is in private memory of process %" PRIu32
-                         ", which only its own threads can join",
-                         rank, name_of(worker, rank), tie->pid);
-    }
-    afd_window_describe(*window, &info);
-    if (info.owner_pid == tie->pid && info.generation == tie->generation) {
-        return AFD_OK;
-    }
-    afd_window_close(*window);
-    return afd__fail(error, AFD_ERR_OWNER_DEAD, "names", info.owner_pid, tie->pid,
-                     "window %s is another one than that of FFN worker %" PRIu32, name_of(worker, rank), rank);
-}
-
-static afd_status open_writer(afd_attention_worker *worker, uint32_t rank, afd_error *error)
-{
-    afd_window *window = NULL;
-    afd_writer *writer = NULL;
-    afd_status status = open_window(worker, rank, &window, error);
-    if (status != AFD_OK) {
-        return status;
-    }
-    status = tie_of(worker, rank)->window_key != 0 ? afd__writer_local_adopt(window, &writer, error)
-                                                   : afd__writer_shm_adopt(window, &writer, error);
-    if (status != AFD_OK) {
-        afd_window_close(window);
-        return status;
-    }
-    status = afd__check_writer(writer, AFD_WINDOW_FFN, &worker->shape, worker->sent_slot_bytes, error);
-    if (status != AFD_OK) {
-        afd_writer_close(writer);
-        return status;
-    }
-    worker->writers[rank] = writer;
-    return AFD_OK;
-}
+/* ---- saying ---- */
 
 static void close_writer(afd_attention_worker *worker, uint32_t rank)
 {
     afd_writer_close(worker->writers[rank]);
     worker->writers[rank] = NULL;
 }
-
-/* ---- saying ---- */
 
 static void say(afd_attention_worker *worker, uint32_t rank, afd__message_kind kind, uint64_t turn)
 {
@@ -237,7 +180,7 @@ static afd_status take_offer(afd_attention_worker *worker, uint32_t rank, afd_er
     if (worker->writers[rank] != NULL) {
         return AFD_OK;
     }
-    afd_status status = open_writer(worker, rank, error);
+    afd_status status = afd__attention_member_open(worker, rank, error);
     if (status == AFD_ERR_OWNER_DEAD || status == AFD_ERR_NOT_FOUND) { /* it went away meanwhile */
         step_back(worker, rank, AFD__TIE_RETRY_NS);
         return AFD_OK;
@@ -351,32 +294,6 @@ static afd_status stand_in(afd_attention_worker *worker, afd_error *error)
     return status;
 }
 
-static void show_joined(afd_attention_worker *worker, uint32_t rank)
-{
-    const afd__tie *tie = tie_of(worker, rank);
-    afd_member_stats *stats = afd__window_own_member_stats(worker->window, rank);
-    afd__stat_set(&stats->state, tie->is_missing ? AFD_MEMBER_AWAY : AFD_MEMBER_LIVE);
-    afd__stat_set(&stats->pid, tie->pid);
-    afd__stat_set(&stats->epoch, tie->epoch);
-    afd__stat_set(&stats->joined_ns, afd_clock_ns());
-    afd__stat_add(&stats->join_num, tie->is_missing ? 0 : 1);
-    afd__stat_add(&afd__window_own_worker_stats(worker->window)->join_num, tie->is_missing ? 0 : 1);
-}
-
-static void tell_joined(const afd_attention_worker *worker, uint32_t rank)
-{
-    const struct afd__attention_member *member = worker->member;
-    const afd__tie *tie = tie_of(worker, rank);
-    if (tie->is_missing) {
-        return;
-    }
-    afd_event event = afd__event_make(member->has_joined_before ? AFD_EVENT_REJOINED : AFD_EVENT_JOINED, rank);
-    event.pid = tie->pid;
-    event.epoch = tie->epoch;
-    afd__event_tell(&member->options, event, "FFN worker %" PRIu32 " (%s, process %" PRIu32 ") has admitted session %"
-                    PRIu32, rank, name_of(worker, rank), tie->pid, worker->session);
-}
-
 static void be_joined(afd_attention_worker *worker)
 {
     struct afd__attention_member *member = worker->member;
@@ -388,8 +305,7 @@ static void be_joined(afd_attention_worker *worker)
     worker->next_micro_batch = 0;
     worker->connected_num = worker->ffn_num;
     for (uint32_t rank = 0; rank < worker->ffn_num; rank++) {
-        show_joined(worker, rank);
-        tell_joined(worker, rank);
+        afd__attention_member_tell_joined(worker, rank);
     }
     member->has_joined_before = true;
     afd__attention_member_hear(worker); /* whoever wanted to end meanwhile */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The way out, and in again. Writers are closed before goodbye is said, because goodbye promises that nothing is written
- * any more; the window is taken away only when nobody writes into it for us, or cannot any more.
+ * The way out, and in again. Writers are closed before goodbye is said, because goodbye promises that nothing is
+ * written any more; the window is taken away when nobody writes into it for us, or nobody answers for dead_ns.
  */
 #include <inttypes.h>
 #include <stdio.h>

@@ -31,6 +31,7 @@ static const status_row frozen[] = {
     { AFD_ERR_ACCESS, -8, "AFD_ERR_ACCESS" },
     { AFD_ERR_OWNER_DEAD, -9, "AFD_ERR_OWNER_DEAD" },
     { AFD_ERR_SYSTEM, -10, "AFD_ERR_SYSTEM" },
+    { AFD_ERR_PEER, -11, "AFD_ERR_PEER" },
 };
 
 enum { FROZEN_NUM = sizeof(frozen) / sizeof(frozen[0]) };
@@ -64,7 +65,7 @@ static void a_number_that_is_no_status_has_a_text_too(void **state)
 {
     (void)state;
     for (int number = -1000; number < 1000; number++) {
-        if (number < AFD_ERR_SYSTEM || number > AFD_NOBODY_LIVE) {
+        if (number < AFD_ERR_PEER || number > AFD_NOBODY_LIVE) {
             assert_string_equal(afd_status_text((afd_status)number), "unknown status");
             assert_string_equal(afd_status_name((afd_status)number), "AFD_?");
         }

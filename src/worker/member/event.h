@@ -5,8 +5,8 @@
 
 #include "afd/member.h"
 
-/* `event` with the sentence that `format` makes; nothing without an observer. Called by the worker's thread, without any
- * lock, so that the observer may call what it likes. */
+/* `event` with the sentence that `format` makes; nothing without an observer. Called by the worker's thread, without
+ * any lock, so that the observer may call what it likes. */
 __attribute__((cold, format(printf, 3, 4))) void afd__event_tell(const afd_member_options *options, afd_event event,
                                                                  const char *format, ...);
 

@@ -19,6 +19,8 @@ static int cmd_help(int argc, char **argv);
 static const cli_verb verbs[] = {
 #ifdef AFD_HAVE_RUN
     { "run", "run AFD on this host: attention and FFN workers, real experts, everything checked", afd_cmd_run },
+    { "ffn", "an FFN worker in this terminal, for attention workers that come and go", afd_cmd_ffn },
+    { "attention", "an attention worker in this terminal, of the FFN workers with these names", afd_cmd_attention },
 #endif
     { "ls", "list the windows on this host, their owners and what is wrong with them", afd_cmd_ls },
     { "inspect", "show a window: its configuration, who is ready, who is late", afd_cmd_inspect },
@@ -105,7 +107,7 @@ static void print_help(FILE *stream)
 {
     (void)fprintf(stream, "usage: afd VERB [ARGUMENTS]\n\n");
     for (size_t i = 0; i < VERB_NUM; i++) {
-        (void)fprintf(stream, "  %-8s %s\n", verbs[i].name, verbs[i].summary);
+        (void)fprintf(stream, "  %-9s %s\n", verbs[i].name, verbs[i].summary);
     }
     (void)fprintf(stream, "\n`afd help VERB` says how a verb is used, `afd --version` which version this is.\n");
 }

@@ -14,6 +14,8 @@ int afd_cmd_dump(int argc, char **argv);
 int afd_cmd_rm(int argc, char **argv);
 #ifdef AFD_HAVE_RUN
 int afd_cmd_run(int argc, char **argv);
+int afd_cmd_ffn(int argc, char **argv);
+int afd_cmd_attention(int argc, char **argv);
 #endif
 int afd_cmd_bench(int argc, char **argv);
 int afd_cmd_doctor(int argc, char **argv);

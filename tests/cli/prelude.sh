@@ -185,6 +185,63 @@ run_result() {
     echo "exit $status"
 }
 
+# ---- afd ffn, afd attention ----
+
+# start ffn|attention NAME OPTIONS: a worker in the background whose window is NAME, what it prints in NAME.out and
+# NAME.err, and its pid in ${pid[NAME]}. As with start_run, it heeds all signals and does not outlive its shell.
+declare -A pid=()
+start() {
+    local verb=$1 name=$2
+    shift 2
+    : >"$name.out" && : >"$name.err" # what an earlier one of the name said is not awaited again
+    setpriv --pdeathsig KILL env --default-signal=INT,TERM,HUP \
+        "$AFD" "$verb" --name "$name" "$@" >>"$name.out" 2>>"$name.err" &
+    pid[$name]=$!
+    echo "$name $!" >>"$AFD_CLI_PIDS"
+}
+
+# start_ffn NAME OPTIONS: and awaits that its door is open.
+start_ffn() {
+    start ffn "$@"
+    await_line "$1" '^afd ffn: open'
+}
+
+# await_line NAME PATTERN: until a worker has said something of the kind.
+await_line() { await grep -qE "$2" "$1.err"; }
+
+# finish NAME [SIGNAL]...: sends a worker the signals, awaits its end, and says how it ended.
+finish() {
+    local name=$1 signal status
+    shift
+    { # bash says on stderr who was killed, whenever it notices
+        for signal; do kill -"$signal" "${pid[$name]}"; done
+        await has_ended "${pid[$name]}" || kill -KILL "${pid[$name]}"
+        wait "${pid[$name]}"
+        status=$?
+    } 2>/dev/null
+    echo "$name: exit $status"
+}
+
+# said NAME [PATTERN]: what a worker said on stderr, without how long somebody was silent, and at which round, if any.
+said() {
+    grep -E "${2:-.}" "$1.err" | sed -E 's/ [0-9.]+ s\b/ N s/; s/, micro-batch [0-9]+( of layer [0-9]+)?//'
+}
+
+# verdict NAME: the line.
+verdict() {
+    grep -E '^verdict' "$1.out" |
+        sed -E 's/ +/ /; s/[0-9]+ rows/N rows/; s/largest error [0-9.]+ of/largest error N of/'
+}
+
+# outcome NAME: of an attention worker with --json, on one line.
+outcome() {
+    local key
+    for key in verdict rounds rejoins rounds_lost rounds_sent_again differences; do
+        printf '%s %s, ' "$key" "$(json_get "$key" <"$1.out")"
+    done
+    echo
+}
+
 at_end() {
     local name
     for name in "${!holder_pids[@]}"; do release "$name"; done

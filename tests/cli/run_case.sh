@@ -10,9 +10,10 @@ unset NO_COLOR
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 self=$here/run_case.sh
 
-# A /dev/shm of our own, so that other tests, and people, neither see our windows nor lose theirs.
+# A /dev/shm of our own, so that other tests, and people, neither see our windows nor lose theirs; and a network, to
+# which the names of workers' doors belong.
 if [[ -z ${AFD_CLI_SHM:-} ]]; then
-    for unshare in "unshare --mount" "unshare --user --map-root-user --mount"; do
+    for unshare in "unshare --mount --net" "unshare --user --map-root-user --mount --net"; do
         # shellcheck disable=SC2086 # words, on purpose
         if $unshare mount -t tmpfs -o size=64m,mode=1777 afd-test /dev/shm 2>/dev/null; then
             # shellcheck disable=SC2016,SC2086 # expanded by the inner shell

@@ -30,21 +30,22 @@ static uint32_t sent_to(const run_model *model, const run_sheet *sheet, const ar
                                    : model->routed_expert_num + at->slot - model->top_k;
 }
 
-static void check_row(const run_job *job, run_seat *seat, const arrival *at, uint32_t layer, uint32_t expert)
+static void check_row(const run_job *job, run_findings *findings, const arrival *at, uint32_t layer, uint32_t expert)
 {
     const run_sheet *sheet = run_board_sheet(&job->board, at->session, at->micro_batch);
-    seat->id_num++;
+    findings->id_num++;
     if (at->token >= sheet->token_num) {
-        run_seat_mismatch(seat, "session %" PRIu32 ", micro-batch %" PRIu32 ": token %" PRIu32 " came out, %" PRIu32
-                          " were sent", at->session, at->micro_batch, at->token, sheet->token_num);
+        run_findings_mismatch(findings, "session %" PRIu32 ", micro-batch %" PRIu32 ": token %" PRIu32
+                              " came out, %" PRIu32 " were sent", at->session, at->micro_batch, at->token,
+                              sheet->token_num);
         return;
     }
     uint32_t sent_expert = sent_to(job->options.model, sheet, at);
     if (layer != sheet->layer || expert != sent_expert) {
-        run_seat_mismatch(seat, "session %" PRIu32 ", micro-batch %" PRIu32 ", token %" PRIu32 ", slot %" PRIu32
-                          ": came out for layer %" PRIu32 ", expert %" PRIu32 ", was sent for layer %" PRIu32
-                          ", expert %" PRIu32, at->session, at->micro_batch, at->token, at->slot, layer, expert,
-                          sheet->layer, sent_expert);
+        run_findings_mismatch(findings, "session %" PRIu32 ", micro-batch %" PRIu32 ", token %" PRIu32
+                              ", slot %" PRIu32 ": came out for layer %" PRIu32 ", expert %" PRIu32
+                              ", was sent for layer %" PRIu32 ", expert %" PRIu32, at->session, at->micro_batch,
+                              at->token, at->slot, layer, expert, sheet->layer, sent_expert);
     }
 }
 
@@ -58,20 +59,21 @@ static uint64_t mark_of_token(const afd_experts_call *call, uint64_t row)
     return run_mark_of((const char *)call->tokens + row * row_bytes, row_bytes);
 }
 
-static void check_content(const run_job *job, run_seat *seat, const arrival *at, uint64_t mark)
+static void check_content(const run_job *job, run_findings *findings, const arrival *at, uint64_t mark)
 {
     const run_sheet *sheet = run_board_sheet(&job->board, at->session, at->micro_batch);
     if (at->token >= sheet->token_num) {
         return; /* that was said already */
     }
-    seat->row_num++;
+    findings->row_num++;
     if (mark != sheet->token_marks[at->token]) {
-        run_seat_mismatch(seat, "session %" PRIu32 ", micro-batch %" PRIu32 ", token %" PRIu32 ", slot %" PRIu32
-                          ": the row is not the one that was sent", at->session, at->micro_batch, at->token, at->slot);
+        run_findings_mismatch(findings, "session %" PRIu32 ", micro-batch %" PRIu32 ", token %" PRIu32
+                              ", slot %" PRIu32 ": the row is not the one that was sent", at->session,
+                              at->micro_batch, at->token, at->slot);
     }
 }
 
-void run_arrival_check(const run_job *job, uint32_t number, run_seat *seat, const afd_experts_call *call)
+void run_arrival_check(const run_job *job, uint32_t number, run_findings *findings, const afd_experts_call *call)
 {
     uint32_t local_num = job->placement.local_nums[number];
     const uint32_t *local_experts = job->placement.local_experts[number];
@@ -80,8 +82,8 @@ void run_arrival_check(const run_job *job, uint32_t number, run_seat *seat, cons
         uint32_t id = (uint32_t)call->group_list[2 * group];
         for (int64_t i = 0; i < call->group_list[2 * group + 1]; i++, row++) {
             arrival at = arrival_of(call, row);
-            check_row(job, seat, &at, id / local_num, local_experts[id % local_num]);
-            check_content(job, seat, &at, mark_of_token(call, row));
+            check_row(job, findings, &at, id / local_num, local_experts[id % local_num]);
+            check_content(job, findings, &at, mark_of_token(call, row));
         }
     }
 }

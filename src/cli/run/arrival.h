@@ -10,8 +10,8 @@
 
 #include "run/job.h"
 
-/* Every row of a batch of FFN worker `number` against the sheets; differences go to its seat. */
-void run_arrival_check(const run_job *job, uint32_t number, run_seat *seat, const afd_experts_call *call);
+/* Every row of a batch of FFN worker `number` against the sheets; differences go to its findings. */
+void run_arrival_check(const run_job *job, uint32_t number, run_findings *findings, const afd_experts_call *call);
 
 /* Leaves a mark of every result, for the attention worker that gets it. */
 void run_arrival_mark_results(const run_job *job, const afd_experts_call *call);

@@ -8,6 +8,7 @@
 #include "out.h"
 #include "run/flight.h"
 #include "run/member.h"
+#include "run/sheet.h"
 #include "run/verify.h"
 
 typedef struct attention {
@@ -112,11 +113,18 @@ static void note_progress(attention *self, const run_flight *flight)
     atomic_store_explicit(&seat->round_num, round_num, memory_order_release);
 }
 
+/* Goes on to a flight's next round, and sends it. */
+static afd_status send_next(attention *self, run_flight *flight, afd_error *error)
+{
+    run_flight_next(flight);
+    run_sheet_fill(self->job, flight);
+    return send(self, flight, error);
+}
+
 static afd_status send_first(attention *self, afd_error *error)
 {
     for (uint32_t m = 0; m < self->job->shape.micro_batch_num; m++) {
-        run_flight_next(&self->flights[m]);
-        afd_status status = send(self, &self->flights[m], error);
+        afd_status status = send_next(self, &self->flights[m], error);
         if (status != AFD_OK) {
             return status;
         }
@@ -131,13 +139,13 @@ static afd_status turn(attention *self, run_flight *flight, afd_error *error)
     if (status != AFD_OK) {
         return status;
     }
-    run_verifier_look(&self->verifier, flight, afd_attention_worker_window(self->worker));
+    run_sheet_check(self->job, &self->member.seat->findings, flight, afd_attention_worker_window(self->worker));
+    run_verifier_look(&self->verifier, flight);
     note_progress(self, flight);
     if (flight->round == run_job_round_num(self->job)) {
         return AFD_OK;
     }
-    run_flight_next(flight);
-    return send(self, flight, error);
+    return send_next(self, flight, error);
 }
 
 static afd_status fly(attention *self, afd_error *error)
@@ -147,7 +155,7 @@ static afd_status fly(attention *self, afd_error *error)
         for (uint32_t m = 0; m < self->job->shape.micro_batch_num && status == AFD_OK; m++) {
             status = turn(self, &self->flights[m], error);
         }
-        if (status != AFD_OK || self->member.seat->wrong_num > 0) {
+        if (status != AFD_OK || self->member.seat->findings.wrong_num > 0) {
             return status;
         }
     }
@@ -185,12 +193,25 @@ static bool work(attention *self)
     return status >= 0;
 }
 
+static void create_verifier(attention *self)
+{
+    const run_job *job = self->job;
+    const run_verifier_options options = {
+        .traffic = &job->traffic,
+        .weights = &job->weights,
+        .findings = &self->member.seat->findings,
+        .round_num = run_job_round_num(job) * job->shape.micro_batch_num,
+        .is_full = job->options.verify_full,
+    };
+    run_verifier_create(&self->verifier, &options);
+}
+
 static void create_flights(attention *self)
 {
     uint32_t micro_batch_num = self->job->shape.micro_batch_num;
     self->flights = afd_cli_alloc(micro_batch_num, sizeof(run_flight));
     for (uint32_t m = 0; m < micro_batch_num; m++) {
-        run_flight_create(&self->flights[m], self->job, self->session, m);
+        run_flight_create(&self->flights[m], &self->job->traffic, self->session, m);
     }
 }
 
@@ -207,7 +228,7 @@ bool run_attention(const run_job *job, uint32_t session)
     attention self = { .job = job, .session = session };
     run_member_begin(&self.member, job, job->options.ffn_num + session, job->board.stop);
     create_flights(&self);
-    run_verifier_create(&self.verifier, job, self.member.seat, session);
+    create_verifier(&self);
     bool is_done = work(&self);
     run_member_end(&self.member, is_done);
     afd_attention_worker_close(self.worker);

@@ -2,7 +2,6 @@
 #include "run/board.h"
 
 #include <errno.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -89,15 +88,4 @@ uint64_t run_mark_of(const void *memory, size_t bytes)
         marks[1] ^= marks[1] >> 31;
     }
     return (marks[0] ^ (marks[1] << 1)) | 1U;
-}
-
-void run_seat_mismatch(run_seat *seat, const char *format, ...)
-{
-    if (seat->wrong_num++ > 0) {
-        return;
-    }
-    va_list arguments;
-    va_start(arguments, format);
-    (void)vsnprintf(seat->first_mismatch, sizeof(seat->first_mismatch), format, arguments);
-    va_end(arguments);
 }

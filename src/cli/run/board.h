@@ -23,8 +23,7 @@
 #include "afd/worker.h"
 
 #include "run/failure.h"
-
-enum { RUN_MISMATCH_BYTES = 256 };
+#include "run/findings.h"
 
 typedef enum run_phase {
     RUN_PHASE_STARTED = 0,
@@ -45,13 +44,7 @@ typedef struct run_seat {
     uint64_t began_ns;
     uint64_t ended_ns;
     uint64_t deadline_num;               /* waits that were reported late */
-    uint64_t id_num;                     /* expert ids that were compared */
-    uint64_t row_num;                    /* rows that were compared with what was sent, or answered */
-    uint64_t token_num;                  /* attention: tokens, each once a layer */
-    uint64_t verified_num;               /* attention: rows that were computed again */
-    double largest_error;                /* of those */
-    uint64_t wrong_num;
-    char first_mismatch[RUN_MISMATCH_BYTES];
+    run_findings findings;
     char refusal[AFD_ERROR_MESSAGE_BYTES]; /* why it gave up */
     uint64_t window_bytes;
     uint64_t private_bytes;              /* the most memory of its own: neither windows nor weights */
@@ -95,8 +88,5 @@ bool run_seat_may_have_window(const run_seat *seat);
 
 /* A number that stands for `bytes` of memory, of which there is an even number of 8; never 0. */
 uint64_t run_mark_of(const void *memory, size_t bytes);
-
-/* Counts a difference and keeps the sentence of the first. */
-__attribute__((format(printf, 2, 3))) void run_seat_mismatch(run_seat *seat, const char *format, ...);
 
 #endif

@@ -186,7 +186,7 @@ void run_crew_tell_refusal(const run_crew *crew)
 static bool somebody_found_a_difference(const run_crew *crew)
 {
     for (uint32_t i = 0; i < run_job_member_num(crew->job); i++) {
-        if (phase_of(crew, i) == RUN_PHASE_DONE && crew->job->board.seats[i].wrong_num > 0) {
+        if (phase_of(crew, i) == RUN_PHASE_DONE && crew->job->board.seats[i].findings.wrong_num > 0) {
             return true;
         }
     }
@@ -248,11 +248,11 @@ static void compare_counts(const run_crew *crew)
     for (uint32_t i = 0; i < run_job_member_num(job); i++) {
         const run_seat *seat = &job->board.seats[i];
         sent_num += i < job->options.ffn_num ? 0 : seat->counters.row_num;
-        out_num += i < job->options.ffn_num ? seat->id_num : 0;
+        out_num += i < job->options.ffn_num ? seat->findings.id_num : 0;
     }
     if (sent_num != out_num) {
-        run_seat_mismatch(&job->board.seats[0], "%" PRIu64 " slots were sent, and %" PRIu64 " came out", sent_num,
-                          out_num);
+        run_findings_mismatch(&job->board.seats[0].findings, "%" PRIu64 " slots were sent, and %" PRIu64 " came out",
+                              sent_num, out_num);
     }
 }
 

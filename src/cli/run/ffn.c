@@ -21,7 +21,7 @@ typedef struct ffn {
 static afd_status compute(void *arg, const afd_experts_call *call)
 {
     ffn *self = arg;
-    run_arrival_check(self->job, self->number, self->member.seat, call);
+    run_arrival_check(self->job, self->number, &self->member.seat->findings, call);
     run_stages_observe(&self->member.watch, AFD_STAGE_EXPERTS, true, AFD_MICRO_BATCH_ANY, -1);
     afd_status status = run_experts_compute(self->experts, call);
     run_stages_observe(&self->member.watch, AFD_STAGE_EXPERTS, false, AFD_MICRO_BATCH_ANY, -1);
@@ -127,12 +127,12 @@ static bool step(ffn *self, bool *is_done, afd_error *error)
     switch (afd_ffn_worker_await(self->worker, &self->member.wait, &wild, error)) {
     case AFD_OK:
         if (wild.expert_id != AFD_EXPERT_ID_NONE) {
-            run_seat_mismatch(self->member.seat, "session %" PRIu32 ", micro-batch %" PRIu32 ", token %" PRIu32
-                              ", slot %" PRIu32 ": wild expert id %" PRId32, wild.session, wild.micro_batch,
-                              wild.token, wild.slot, wild.expert_id);
+            run_findings_mismatch(&self->member.seat->findings, "session %" PRIu32 ", micro-batch %" PRIu32
+                                  ", token %" PRIu32 ", slot %" PRIu32 ": wild expert id %" PRId32, wild.session,
+                                  wild.micro_batch, wild.token, wild.slot, wild.expert_id);
         }
         note_progress(self);
-        *is_done = self->member.seat->wrong_num > 0; /* no use in going on */
+        *is_done = self->member.seat->findings.wrong_num > 0; /* no use in going on */
         return !*is_done;
     case AFD_DEADLINE:
         report_late(self);

@@ -2,20 +2,18 @@
 #include "run/flight.h"
 
 #include <stdlib.h>
-#include <string.h>
 
 #include "out.h"
 #include "run/hidden/hidden.h"
-#include "run/quantized.h"
 #include "run/random.h"
 
-void run_flight_create(run_flight *flight, const run_job *job, uint32_t session, uint32_t micro_batch)
+void run_flight_create(run_flight *flight, const run_traffic *traffic, uint32_t session, uint32_t micro_batch)
 {
-    size_t token_num = job->shape.micro_batch_size;
-    size_t values = token_num * job->options.model->hidden;
-    size_t choices = token_num * job->options.model->top_k;
+    size_t token_num = traffic->batch_size;
+    size_t values = token_num * traffic->model->hidden;
+    size_t choices = token_num * traffic->model->top_k;
     *flight = (run_flight){
-        .job = job,
+        .traffic = traffic,
         .session = session,
         .micro_batch = micro_batch,
         .states = afd_cli_alloc(values, sizeof(uint16_t)),
@@ -23,7 +21,7 @@ void run_flight_create(run_flight *flight, const run_job *job, uint32_t session,
         .combined = afd_cli_alloc(values, sizeof(uint16_t)),
         .experts = afd_cli_alloc(choices, sizeof(int32_t)),
         .weights = afd_cli_alloc(choices, sizeof(float)),
-        .quantized = afd_cli_alloc(job->options.model->hidden, sizeof(int8_t)),
+        .quantized = afd_cli_alloc(traffic->model->hidden, sizeof(int8_t)),
     };
 }
 
@@ -41,14 +39,14 @@ void run_flight_destroy(run_flight *flight)
 /* Micro-batches are numbered through all sessions. */
 static uint64_t number_of(const run_flight *flight)
 {
-    return (uint64_t)flight->session * flight->job->shape.micro_batch_num + flight->micro_batch;
+    return (uint64_t)flight->session * flight->traffic->micro_batch_num + flight->micro_batch;
 }
 
 /* Decode batches vary: one in eight is not full, down to nothing at all. */
 static uint32_t choose_token_num(const run_flight *flight, uint64_t step)
 {
-    uint32_t batch_size = flight->job->shape.micro_batch_size;
-    run_random random = run_random_of(flight->job->options.seed, number_of(flight), step, UINT64_MAX);
+    uint32_t batch_size = flight->traffic->batch_size;
+    run_random random = run_random_of(flight->traffic->seed, number_of(flight), step, UINT64_MAX);
     if (run_random_next(&random) % 8 != 0) {
         return batch_size;
     }
@@ -57,17 +55,17 @@ static uint32_t choose_token_num(const run_flight *flight, uint64_t step)
 
 static void begin_step(run_flight *flight, uint64_t step)
 {
-    uint32_t hidden = flight->job->options.model->hidden;
+    uint32_t hidden = flight->traffic->model->hidden;
     flight->token_num = choose_token_num(flight, step);
     for (uint32_t token = 0; token < flight->token_num; token++) {
-        run_random random = run_random_of(flight->job->options.seed, number_of(flight), step, token);
+        run_random random = run_random_of(flight->traffic->seed, number_of(flight), step, token);
         run_hidden_begin(run_random_next(&random), hidden, &flight->states[(size_t)token * hidden]);
     }
 }
 
 static void advance(run_flight *flight, uint32_t layer)
 {
-    uint32_t hidden = flight->job->options.model->hidden;
+    uint32_t hidden = flight->traffic->model->hidden;
     for (uint32_t token = 0; token < flight->token_num; token++) {
         size_t at = (size_t)token * hidden;
         run_hidden_advance(layer, hidden, &flight->states[at], &flight->combined[at], &flight->next[at]);
@@ -80,55 +78,29 @@ static void advance(run_flight *flight, uint32_t layer)
 /* Tokens of a trace are numbered through all sessions and micro-batches. */
 static uint64_t trace_token(const run_flight *flight, uint32_t token)
 {
-    return number_of(flight) * flight->job->shape.micro_batch_size + token;
+    return number_of(flight) * flight->traffic->batch_size + token;
 }
 
 static void route(run_flight *flight, uint32_t layer)
 {
-    const run_job *job = flight->job;
-    const run_model *model = job->options.model;
+    const run_traffic *traffic = flight->traffic;
+    const run_model *model = traffic->model;
     for (uint32_t token = 0; token < flight->token_num; token++) {
         int32_t *experts = &flight->experts[(size_t)token * model->top_k];
         float *weights = &flight->weights[(size_t)token * model->top_k];
-        if (job->trace.token_num > 0) {
-            run_trace_route(&job->trace, layer, trace_token(flight, token), experts, weights);
+        if (traffic->trace != NULL && traffic->trace->token_num > 0) {
+            run_trace_route(traffic->trace, layer, trace_token(flight, token), experts, weights);
             continue;
         }
         float features[RUN_ROUTER_WIDTH];
         run_hidden_features(model->hidden, &flight->states[(size_t)token * model->hidden], features);
-        run_router_choose(&job->router, layer, features, experts, weights);
+        run_router_choose(traffic->router, layer, features, experts, weights);
     }
-}
-
-/* Of the row as it will arrive. */
-static uint64_t mark_token(const run_flight *flight, uint32_t token)
-{
-    uint32_t hidden = flight->job->options.model->hidden;
-    const uint16_t *row = &flight->states[(size_t)token * hidden];
-    if (!flight->job->options.quantize) {
-        return run_mark_of(row, hidden * sizeof(uint16_t));
-    }
-    float scale = run_quantize(row, hidden, flight->quantized);
-    return run_quantized_mark(flight->quantized, hidden, scale);
-}
-
-static void fill_in_sheet(const run_flight *flight, uint32_t layer)
-{
-    const run_model *model = flight->job->options.model;
-    run_sheet *sheet = run_board_sheet(&flight->job->board, flight->session, flight->micro_batch);
-    sheet->round = flight->round;
-    sheet->layer = layer;
-    sheet->token_num = flight->token_num;
-    memcpy(sheet->experts, flight->experts, (size_t)flight->token_num * model->top_k * sizeof(int32_t));
-    for (uint32_t token = 0; token < flight->token_num; token++) {
-        sheet->token_marks[token] = mark_token(flight, token);
-    }
-    memset(sheet->row_marks, 0, (size_t)flight->token_num * run_model_slot_num(model) * sizeof(uint64_t));
 }
 
 void run_flight_next(run_flight *flight)
 {
-    uint32_t layer_num = flight->job->options.layer_num;
+    uint32_t layer_num = flight->traffic->layer_num;
     uint32_t layer = (uint32_t)(flight->round % layer_num);
     if (layer == 0) {
         begin_step(flight, flight->round / layer_num);
@@ -137,5 +109,4 @@ void run_flight_next(run_flight *flight)
     }
     flight->round++;
     route(flight, layer);
-    fill_in_sheet(flight, layer);
 }

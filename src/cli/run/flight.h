@@ -5,10 +5,10 @@
 
 #include <stdint.h>
 
-#include "run/job.h"
+#include "run/traffic.h"
 
 typedef struct run_flight {
-    const run_job *job;
+    const run_traffic *traffic;
     uint32_t session;
     uint32_t micro_batch;
     uint64_t round;     /* 0 before the first; then step * layers + layer + 1 */
@@ -21,16 +21,16 @@ typedef struct run_flight {
     int8_t *quantized;  /* [H]: a row on its way, where it goes as int8 */
 } run_flight;
 
-/* Ends with run_flight_destroy(). */
-void run_flight_create(run_flight *flight, const run_job *job, uint32_t session, uint32_t micro_batch);
+/* `traffic` must stay. Ends with run_flight_destroy(). */
+void run_flight_create(run_flight *flight, const run_traffic *traffic, uint32_t session, uint32_t micro_batch);
 void run_flight_destroy(run_flight *flight);
 
-/* Goes on to the next round: the next layer, or new tokens for the next step; routes them, and fills the sheet in. */
+/* Goes on to the next round: the next layer, or new tokens for the next step; and routes them. */
 void run_flight_next(run_flight *flight);
 
 static inline uint32_t run_flight_layer(const run_flight *flight)
 {
-    return (uint32_t)((flight->round - 1) % flight->job->options.layer_num);
+    return (uint32_t)((flight->round - 1) % flight->traffic->layer_num);
 }
 
 #endif

@@ -11,24 +11,20 @@
 #include "out.h"
 #include "run/weights/memory.h"
 
-enum {
-    TOKEN_ELEMENT_BYTES = 2, /* bf16 */
-    INT8_SLOT_EXTRA_BYTES = 128,
-    TIMELINE_EVENTS_PER_ROUND = 6,
-    TIMELINE_EVENT_MAX = 1 << 20
-};
+enum { TIMELINE_EVENTS_PER_ROUND = 6, TIMELINE_EVENT_MAX = 1 << 20 };
 
-static afd_shape shape_of(const run_options *options)
+static run_traffic traffic_of(const run_job *job)
 {
-    uint32_t row_bytes = options->model->hidden * TOKEN_ELEMENT_BYTES;
-    return (afd_shape){
-        .session_num = options->attention_num,
+    const run_options *options = &job->options;
+    return (run_traffic){
+        .model = options->model,
+        .layer_num = options->layer_num,
         .micro_batch_num = options->micro_batch_num,
-        .micro_batch_size = options->batch_size,
-        .selected_expert_num = run_model_slot_num(options->model),
-        .expert_num = run_model_expert_num(options->model),
-        .attn_to_ffn_token_size = options->quantize ? options->model->hidden + INT8_SLOT_EXTRA_BYTES : row_bytes,
-        .ffn_to_attn_token_size = row_bytes,
+        .batch_size = options->batch_size,
+        .quantize = options->quantize,
+        .seed = options->seed,
+        .router = &job->router,
+        .trace = &job->trace,
     };
 }
 
@@ -146,7 +142,8 @@ bool run_job_create(run_job *job, run_failure *failure)
     const run_options *options = &job->options;
     uint64_t available_bytes = run_memory_available("");
     uint64_t window_bytes = 0;
-    job->shape = shape_of(options);
+    job->traffic = traffic_of(job);
+    job->shape = run_traffic_shape(&job->traffic, options->attention_num);
     bool made = check_room(job, available_bytes, failure) && measure_windows(job, &window_bytes, failure) &&
                 create_routing(job, failure) && create_shared(job, failure) &&
                 run_weights_create(&job->weights, options->model, options->layer_num, options->seed,
@@ -155,7 +152,7 @@ bool run_job_create(run_job *job, run_failure *failure)
         run_job_destroy(job);
         return false;
     }
-    run_placement_create(&job->placement, options->model, options->layer_num, options->ffn_num);
+    run_placement_create(&job->placement, options->model, options->layer_num, options->ffn_num, 1);
     return true;
 }
 

@@ -15,6 +15,7 @@
 #include "run/stages/stages.h"
 #include "run/timeline/timeline.h"
 #include "run/trace/trace.h"
+#include "run/traffic.h"
 #include "run/weights/weights.h"
 
 enum { RUN_WINDOW_NAME_BYTES = AFD_WINDOW_NAME_MAX + 2 }; /* room for one too many, so that it is noticed */
@@ -24,6 +25,7 @@ typedef struct run_job {
     afd_shape shape;
     run_router router;
     run_trace trace;     /* without tokens where routing is the router's */
+    run_traffic traffic;
     run_placement placement;
     run_weights weights;
     run_board board;

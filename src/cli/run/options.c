@@ -2,12 +2,10 @@
 #include "run/options.h"
 
 #include <getopt.h>
-#include <inttypes.h>
 #include <stdio.h>
-#include <string.h>
 
 #include "out.h"
-#include "run/weights/weights.h"
+#include "run/parse.h"
 
 static const char help_text[] =
     "usage: afd run [OPTION]...\n"
@@ -73,126 +71,19 @@ static const struct option long_options[] = {
     { NULL, 0, NULL, 0 },
 };
 
-/* Bounds that keep a slip of the finger from asking for terabytes; the library itself has no such bounds. */
-enum { ATTENTION_MAX = 1024, FFN_MAX = 256, MICRO_BATCHES_MAX = 64, BATCH_MAX = 4096 };
-#define STEPS_MAX UINT64_C(1000000000)
-#define DEADLINE_SECONDS_MAX UINT64_C(86400)
-
-static bool parse_number(const char *option, const char *text, uint64_t min, uint64_t max, uint64_t *number)
-{
-    if (afd_cli_parse_u64(text, min, max, number)) {
-        return true;
-    }
-    (void)afd_cli_usage("run", "%s is '%s', must be a whole number in [%" PRIu64 ", %" PRIu64 "]", option, text, min,
-                        max);
-    return false;
-}
-
-static bool parse_u32(const char *option, const char *text, uint32_t min, uint32_t max, uint32_t *number)
-{
-    uint64_t wide = 0;
-    bool good = parse_number(option, text, min, max, &wide);
-    if (good) {
-        *number = (uint32_t)wide;
-    }
-    return good;
-}
-
-static bool parse_model(const char *name, run_options *options)
-{
-    const run_model *model = run_model_find(name);
-    if (model == NULL) {
-        (void)afd_cli_usage("run", "--model is '%s', which is not known; --list-models says which are", name);
-        return false;
-    }
-    options->model = model;
-    return true;
-}
-
-static bool parse_strategy(const char *text, afd_wait_strategy *strategy)
-{
-    static const struct {
-        const char *name;
-        afd_wait_strategy strategy;
-    } known[] = { { "yield", AFD_WAIT_YIELD }, { "spin", AFD_WAIT_SPIN }, { "backoff", AFD_WAIT_BACKOFF } };
-    for (size_t i = 0; i < sizeof(known) / sizeof(known[0]); i++) {
-        if (strcmp(text, known[i].name) == 0) {
-            *strategy = known[i].strategy;
-            return true;
-        }
-    }
-    (void)afd_cli_usage("run", "--wait is '%s', must be yield, spin or backoff", text);
-    return false;
-}
-
-/* 0 stands for "all" until the number of sessions is known. */
-static bool parse_sync_group(const char *text, uint32_t *group_size)
-{
-    if (strcmp(text, "all") == 0) {
-        *group_size = 0;
-        return true;
-    }
-    return parse_u32("--sync-group", text, 1, ATTENTION_MAX, group_size);
-}
-
-/* A whole number and a unit, "512MiB"; or "full". */
-static bool parse_weights(const char *text, uint64_t *bytes)
-{
-    static const struct {
-        const char *unit;
-        int shift;
-    } units[] = { { "KiB", 10 }, { "MiB", 20 }, { "GiB", 30 }, { "TiB", 40 } };
-    enum { DIGITS_MAX = 8 };
-    if (strcmp(text, "full") == 0) {
-        *bytes = RUN_WEIGHTS_FULL;
-        return true;
-    }
-    size_t digit_num = strspn(text, "0123456789");
-    char digits[DIGITS_MAX + 1] = "";
-    for (size_t i = 0; i < sizeof(units) / sizeof(units[0]) && digit_num <= DIGITS_MAX; i++) {
-        uint64_t number = 0;
-        memcpy(digits, text, digit_num);
-        if (strcmp(text + digit_num, units[i].unit) == 0 && afd_cli_parse_u64(digits, 1, UINT64_MAX, &number)) {
-            *bytes = number << units[i].shift;
-            return true;
-        }
-    }
-    (void)afd_cli_usage("run", "--weights is '%s', must be a number with KiB, MiB, GiB or TiB, as 512MiB, or full",
-                        text);
-    return false;
-}
-
-static bool parse_verify(const char *text, bool *is_full)
-{
-    *is_full = strcmp(text, "full") == 0;
-    if (*is_full || strcmp(text, "sample") == 0) {
-        return true;
-    }
-    (void)afd_cli_usage("run", "--verify is '%s', must be sample or full", text);
-    return false;
-}
-
-static bool parse_deadline(const char *text, uint64_t *deadline_ns)
-{
-    uint64_t seconds = 0;
-    bool good = parse_number("--deadline", text, 1, DEADLINE_SECONDS_MAX, &seconds);
-    *deadline_ns = seconds * UINT64_C(1000000000);
-    return good;
-}
-
 static bool parse_option(int option, const char *text, run_options *options)
 {
     switch (option) {
     case MODEL:
-        return parse_model(text, options);
+        return run_parse_model("run", text, &options->model);
     case ATTENTION:
-        return parse_u32("--attention", text, 1, ATTENTION_MAX, &options->attention_num);
+        return run_parse_u32("run", "--attention", text, 1, RUN_SESSIONS_MAX, &options->attention_num);
     case FFN:
-        return parse_u32("--ffn", text, 1, FFN_MAX, &options->ffn_num);
+        return run_parse_u32("run", "--ffn", text, 1, RUN_FFN_MAX, &options->ffn_num);
     case WEIGHTS:
-        return parse_weights(text, &options->weights_bytes);
+        return run_parse_weights("run", text, &options->weights_bytes);
     case VERIFY:
-        return parse_verify(text, &options->verify_full);
+        return run_parse_verify("run", text, &options->verify_full);
     case TRACE:
         options->trace_path = text;
         return true;
@@ -203,21 +94,21 @@ static bool parse_option(int option, const char *text, run_options *options)
         options->quantize = true;
         return true;
     case MICRO_BATCHES:
-        return parse_u32("--micro-batches", text, 1, MICRO_BATCHES_MAX, &options->micro_batch_num);
+        return run_parse_u32("run", "--micro-batches", text, 1, RUN_MICRO_BATCHES_MAX, &options->micro_batch_num);
     case BATCH:
-        return parse_u32("--batch", text, 1, BATCH_MAX, &options->batch_size);
+        return run_parse_u32("run", "--batch", text, 1, RUN_BATCH_MAX, &options->batch_size);
     case LAYERS:
-        return parse_u32("--layers", text, 1, UINT32_MAX, &options->layer_num);
+        return run_parse_u32("run", "--layers", text, 1, UINT32_MAX, &options->layer_num);
     case STEPS:
-        return parse_number("--steps", text, 1, STEPS_MAX, &options->step_num);
+        return run_parse_number("run", "--steps", text, 1, RUN_STEPS_MAX, &options->step_num);
     case SYNC_GROUP:
-        return parse_sync_group(text, &options->sync_group_size);
+        return run_parse_sync_group("run", text, &options->sync_group_size);
     case WAIT:
-        return parse_strategy(text, &options->strategy);
+        return run_parse_wait("run", text, &options->strategy);
     case DEADLINE:
-        return parse_deadline(text, &options->deadline_ns);
+        return run_parse_deadline("run", text, &options->deadline_ns);
     case SEED:
-        return parse_number("--seed", text, 0, UINT64_MAX, &options->seed);
+        return run_parse_number("run", "--seed", text, 0, UINT64_MAX, &options->seed);
     case FAIR:
         options->fair = true;
         return true;
@@ -239,25 +130,9 @@ static bool parse_option(int option, const char *text, run_options *options)
 /* What depends on more than one option. */
 static bool settle(run_options *options)
 {
-    if (options->layer_num == 0) {
-        options->layer_num = options->model->moe_layers;
-    }
-    if (options->layer_num > options->model->moe_layers) {
-        (void)afd_cli_usage("run", "--layers is %" PRIu32 ", %s has %" PRIu32, options->layer_num,
-                            options->model->name, options->model->moe_layers);
-        return false;
-    }
-    if (options->ffn_num > options->model->routed_expert_num) {
-        (void)afd_cli_usage("run", "--ffn is %" PRIu32 ", %s has %" PRIu32 " routed experts to share out",
-                            options->ffn_num, options->model->name, options->model->routed_expert_num);
-        return false;
-    }
-    if (options->sync_group_size == 0) {
-        options->sync_group_size = options->attention_num;
-    }
-    if (options->attention_num % options->sync_group_size != 0) {
-        (void)afd_cli_usage("run", "--sync-group is %" PRIu32 ", must divide --attention, which is %" PRIu32,
-                            options->sync_group_size, options->attention_num);
+    if (!run_settle_layers("run", options->model, &options->layer_num) ||
+        !run_settle_ffn("run", options->model, options->ffn_num) ||
+        !run_settle_sync_group("run", "--attention", options->attention_num, &options->sync_group_size)) {
         return false;
     }
     if (options->threads && options->is_named) {

@@ -11,14 +11,18 @@ static uint32_t first_routed(const run_model *model, uint32_t ffn_num, uint32_t 
     return (uint32_t)((uint64_t)model->routed_expert_num * ffn / ffn_num);
 }
 
-static void deal_out(run_placement *placement, const run_model *model, uint32_t ffn)
+/* Its own block, and those of the workers before it that it has copies of. */
+static void deal_out(run_placement *placement, const run_model *model, uint32_t ffn, uint32_t copy_num)
 {
-    uint32_t first = first_routed(model, placement->ffn_num, ffn);
-    uint32_t end = first_routed(model, placement->ffn_num, ffn + 1);
-    uint32_t *local = afd_cli_alloc(end - first + model->shared_expert_num, sizeof(uint32_t));
+    uint32_t ffn_num = placement->ffn_num;
+    uint32_t *local = afd_cli_alloc(run_model_expert_num(model), sizeof(uint32_t));
     uint32_t num = 0;
-    for (uint32_t expert = first; expert < end; expert++) {
-        local[num++] = expert;
+    for (uint32_t copy = 0; copy < copy_num; copy++) {
+        uint32_t block = (ffn + ffn_num - copy) % ffn_num;
+        for (uint32_t expert = first_routed(model, ffn_num, block); expert < first_routed(model, ffn_num, block + 1);
+             expert++) {
+            local[num++] = expert;
+        }
     }
     for (uint32_t shared = 0; shared < model->shared_expert_num; shared++) {
         local[num++] = model->routed_expert_num + shared;
@@ -42,7 +46,8 @@ static void enter(run_placement *placement, uint32_t ffn)
     }
 }
 
-void run_placement_create(run_placement *placement, const run_model *model, uint32_t layer_num, uint32_t ffn_num)
+void run_placement_create(run_placement *placement, const run_model *model, uint32_t layer_num, uint32_t ffn_num,
+                          uint32_t copy_num)
 {
     uint32_t expert_num = run_model_expert_num(model);
     uint32_t width = 1 + 2 * ffn_num;
@@ -55,7 +60,7 @@ void run_placement_create(run_placement *placement, const run_model *model, uint
     };
     placement->table = (afd_expert_table){ placement->entries, layer_num, expert_num, width };
     for (uint32_t ffn = 0; ffn < ffn_num; ffn++) {
-        deal_out(placement, model, ffn);
+        deal_out(placement, model, ffn, copy_num);
         enter(placement, ffn);
     }
 }

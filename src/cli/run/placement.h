@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Which expert is at which FFN worker. Routed experts are dealt out in blocks, the same at every layer; every FFN
- * worker has a copy of each shared expert, so that sessions spread over them.
+ * Which expert is at which FFN worker. Routed experts are dealt out in blocks, the same at every layer; a block may
+ * have copies, at the FFN workers that come next, so that one of them can be gone without. Every FFN worker has a copy
+ * of each shared expert, so that sessions spread over them.
  */
 #ifndef AFD_CLI_RUN_PLACEMENT_H
 #define AFD_CLI_RUN_PLACEMENT_H
@@ -21,8 +22,10 @@ typedef struct run_placement {
     int32_t *entries;
 } run_placement;
 
-/* ffn_num is at most the routed experts. Ends with run_placement_destroy(). */
-void run_placement_create(run_placement *placement, const run_model *model, uint32_t layer_num, uint32_t ffn_num);
+/* ffn_num is at most the routed experts; each of these is at copy_num FFN workers, in [1, ffn_num]. Ends with
+ * run_placement_destroy(). */
+void run_placement_create(run_placement *placement, const run_model *model, uint32_t layer_num, uint32_t ffn_num,
+                          uint32_t copy_num);
 void run_placement_destroy(run_placement *placement);
 
 #endif

@@ -7,6 +7,7 @@
 
 #include "out.h"
 #include "run/reference/reference.h"
+#include "run/stages/report.h"
 
 const char *run_report_verdict(run_end end)
 {
@@ -45,19 +46,6 @@ static void print_shape(const run_job *job)
     } else {
         (void)printf("scheduling       groups of %" PRIu32 "%s\n", options->sync_group_size,
                      options->fair ? ", fair" : "");
-    }
-}
-
-static void print_stages(const run_totals *totals)
-{
-    (void)printf("%-16s %9s %12s %12s %11s %11s\n", "stage", "times", "CPU s", "waiting s", "p50 us", "p99 us");
-    for (int stage = 0; stage < AFD_STAGE_NUM; stage++) {
-        const run_stage_row *row = &totals->stages.rows[stage];
-        double waiting_s = row->wall_ns > row->cpu_ns ? (double)(row->wall_ns - row->cpu_ns) / 1e9 : 0.0;
-        (void)printf("  %-14s %9" PRIu64 " %12.3f %12.3f %11.1f %11.1f\n", run_stage_name((uint32_t)stage), row->num,
-                     (double)row->cpu_ns / 1e9, waiting_s,
-                     (double)run_histogram_percentile(&row->wall, 50.0) / 1e3,
-                     (double)run_histogram_percentile(&row->wall, 99.0) / 1e3);
     }
 }
 
@@ -122,7 +110,7 @@ static void print_table(const run_job *job, const run_crew *crew, run_end end, c
     (void)printf("time             %.3f s\n", totals->seconds);
     (void)printf("tokens           %.1f a second through %" PRIu32 " layers\n", totals->tokens_per_second,
                  job->options.layer_num);
-    print_stages(totals);
+    run_stages_print(&totals->stages, RUN_STAGES_ALL);
     (void)printf("moved            %s, %s/s\n", bytes, rate);
     (void)printf("not the experts  %.2f %% of the CPU time of all stages but wait\n",
                  100.0 * run_totals_overhead(totals));

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "out.h"
 #include "run/report.h"
+#include "run/stages/report.h"
 
 static json_t *configuration(const run_job *job)
 {
@@ -22,27 +23,6 @@ static json_t *configuration(const run_job *job)
     afd_cli_json_set(object, "weights_bytes",
                      afd_cli_json_u64(job->weights.distinct_num * job->weights.expert_bytes));
     afd_cli_json_set(object, "seed", afd_cli_json_u64(options->seed));
-    return object;
-}
-
-static json_t *stage(const run_stage_row *row)
-{
-    json_t *object = json_object();
-    afd_cli_json_set(object, "times", afd_cli_json_u64(row->num));
-    afd_cli_json_set(object, "cpu_ns", afd_cli_json_u64(row->cpu_ns));
-    afd_cli_json_set(object, "waiting_ns",
-                     afd_cli_json_u64(row->wall_ns > row->cpu_ns ? row->wall_ns - row->cpu_ns : 0));
-    afd_cli_json_set(object, "p50_ns", afd_cli_json_u64(run_histogram_percentile(&row->wall, 50.0)));
-    afd_cli_json_set(object, "p99_ns", afd_cli_json_u64(run_histogram_percentile(&row->wall, 99.0)));
-    return object;
-}
-
-static json_t *stages(const run_totals *totals)
-{
-    json_t *object = json_object();
-    for (int i = 0; i < AFD_STAGE_NUM; i++) {
-        afd_cli_json_set(object, run_stage_name((uint32_t)i), stage(&totals->stages.rows[i]));
-    }
     return object;
 }
 
@@ -71,7 +51,7 @@ int run_report_json(const run_job *job, const run_crew *crew, run_end end, const
     afd_cli_json_set(object, "micro_batches_back", afd_cli_json_u64(totals->round_num));
     afd_cli_json_set(object, "micro_batches_expected", afd_cli_json_u64(run_job_total(job)));
     afd_cli_json_set(object, "tokens_per_second", json_real(totals->tokens_per_second));
-    afd_cli_json_set(object, "stages", stages(totals));
+    afd_cli_json_set(object, "stages", run_stages_json(&totals->stages, RUN_STAGES_ALL));
     afd_cli_json_set(object, "moved_bytes", afd_cli_json_u64(totals->byte_num));
     afd_cli_json_set(object, "not_experts_share", json_real(run_totals_overhead(totals)));
     afd_cli_json_set(object, "memory", memory(totals));

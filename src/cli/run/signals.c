@@ -1,20 +1,19 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "run/signals.h"
 
+#include <errno.h>
 #include <signal.h>
 #include <stddef.h>
 
 #include "afd/wait.h"
 
-static int32_t *stop_word;
-static volatile sig_atomic_t interrupted;
+static const int ending[] = { SIGINT, SIGTERM, SIGHUP };
 
-static void on_end(int signal_number)
-{
-    (void)signal_number;
-    interrupted = 1;
-    afd_stop_raise(stop_word);
-}
+enum { ENDING_NUM = sizeof(ending) / sizeof(ending[0]) };
+
+static int32_t *stop_word;
+static bool is_caught[ENDING_NUM];
+static volatile sig_atomic_t interrupted;
 
 /* Whether the signal was ignored when we were started, as nohup does: then that is what was meant. */
 static bool is_ignored(int signal_number)
@@ -30,16 +29,31 @@ static void handle(int signal_number, void (*handler)(int), int flags)
     (void)sigaction(signal_number, &action, NULL); /* fails only for numbers that do not exist */
 }
 
+/* Any of them is the first, and then any of them ends the program. */
+static void on_end(int signal_number)
+{
+    int kept_errno = errno;
+    (void)signal_number;
+    for (size_t i = 0; i < ENDING_NUM; i++) {
+        if (is_caught[i]) {
+            handle(ending[i], SIG_DFL, 0);
+        }
+    }
+    errno = kept_errno;
+    interrupted = 1;
+    afd_stop_raise(stop_word);
+}
+
 void run_signals_catch(int32_t *stop)
 {
-    stop_word = stop;
-    static const int ending[] = { SIGINT, SIGTERM, SIGHUP };
     sigset_t wanted;
+    stop_word = stop;
     (void)sigemptyset(&wanted);
     handle(SIGCHLD, SIG_DFL, 0); /* who ignores it, as whoever started us may, is not told how a child ended */
-    for (size_t i = 0; i < sizeof(ending) / sizeof(ending[0]); i++) {
-        if (!is_ignored(ending[i])) {
-            handle(ending[i], on_end, (int)SA_RESETHAND);
+    for (size_t i = 0; i < ENDING_NUM; i++) {
+        is_caught[i] = !is_ignored(ending[i]);
+        if (is_caught[i]) {
+            handle(ending[i], on_end, 0);
             (void)sigaddset(&wanted, ending[i]);
         }
     }

@@ -10,18 +10,19 @@ static void keep_larger(uint64_t *kept, uint64_t value)
 
 static void add_seat(run_totals *totals, const run_seat *seat, bool is_ffn)
 {
+    const run_findings *findings = &seat->findings;
     totals->byte_num += seat->counters.byte_num;
-    totals->id_num += seat->id_num;
-    totals->row_num += seat->row_num;
-    totals->token_num += seat->token_num;
-    totals->verified_num += seat->verified_num;
+    totals->id_num += findings->id_num;
+    totals->row_num += findings->row_num;
+    totals->token_num += findings->token_num;
+    totals->verified_num += findings->verified_num;
     totals->deadline_num += seat->deadline_num;
-    totals->wrong_num += seat->wrong_num;
-    if (seat->largest_error > totals->largest_error) {
-        totals->largest_error = seat->largest_error;
+    totals->wrong_num += findings->wrong_num;
+    if (findings->largest_error > totals->largest_error) {
+        totals->largest_error = findings->largest_error;
     }
-    if (seat->wrong_num > 0 && totals->first_mismatch == NULL) {
-        totals->first_mismatch = seat->first_mismatch;
+    if (findings->wrong_num > 0 && totals->first_mismatch == NULL) {
+        totals->first_mismatch = findings->first_mismatch;
     }
     if (!is_ffn) {
         totals->round_num += atomic_load_explicit(&seat->round_num, memory_order_relaxed);

@@ -5,6 +5,7 @@
 #include "run/flight.h"
 #include "run/hidden/hidden.h"
 #include "run/quantized.h"
+#include "run/sheet.h"
 #include "small_job.h"
 
 enum { HIDDEN = 320, SLOTS = 3, ROW_MAX = 4 * SLOTS, FFN = 1, SESSION = 0, MICRO_BATCH = 1 };
@@ -12,7 +13,7 @@ enum { HIDDEN = 320, SLOTS = 3, ROW_MAX = 4 * SLOTS, FFN = 1, SESSION = 0, MICRO
 typedef struct world {
     run_job job;
     run_flight flight;
-    run_seat seat;
+    run_findings findings;
     afd_experts_call call;
     uint16_t tokens[ROW_MAX][HIDDEN];
     uint16_t results[ROW_MAX][HIDDEN];
@@ -61,15 +62,16 @@ static void add_group(world *at, uint32_t layer, uint32_t local)
 /* A batch of the second layer, of a round that is full, as it must arrive. */
 static world *begin_with(bool quantize)
 {
-    static world the_world; /* not from malloc(): a seat is aligned to a line */
+    static world the_world;
     world *at = &the_world;
     run_options options = small_options();
     memset(at, 0, sizeof(*at));
     options.quantize = quantize;
     small_job_create(&at->job, &options);
-    run_flight_create(&at->flight, &at->job, SESSION, MICRO_BATCH);
+    run_flight_create(&at->flight, &at->job.traffic, SESSION, MICRO_BATCH);
     do {
         run_flight_next(&at->flight);
+        run_sheet_fill(&at->job, &at->flight);
     } while (at->flight.token_num < 4 || run_flight_layer(&at->flight) != 1);
     at->call = (afd_experts_call){
         .tokens = quantize ? (const void *)at->quantized : at->tokens,
@@ -104,7 +106,7 @@ static void end(world *at)
 
 static void check(world *at)
 {
-    run_arrival_check(&at->job, FFN, &at->seat, &at->call);
+    run_arrival_check(&at->job, FFN, &at->findings, &at->call);
 }
 
 static void what_arrives_as_sent_is_counted_and_nothing_else(void **state)
@@ -112,9 +114,9 @@ static void what_arrives_as_sent_is_counted_and_nothing_else(void **state)
     world *at = begin();
     (void)state;
     check(at);
-    assert_int_equal(at->seat.wrong_num, 0);
-    assert_int_equal(at->seat.id_num, at->call.row_num);
-    assert_int_equal(at->seat.row_num, at->call.row_num);
+    assert_int_equal(at->findings.wrong_num, 0);
+    assert_int_equal(at->findings.id_num, at->call.row_num);
+    assert_int_equal(at->findings.row_num, at->call.row_num);
     end(at);
 }
 
@@ -123,13 +125,13 @@ static void a_quantised_row_or_scale_that_is_another_is_found(void **state)
     world *at = begin_with(true);
     (void)state;
     check(at);
-    assert_int_equal(at->seat.wrong_num, 0);
-    assert_int_equal(at->seat.row_num, at->call.row_num);
+    assert_int_equal(at->findings.wrong_num, 0);
+    assert_int_equal(at->findings.row_num, at->call.row_num);
     at->quantized[1][HIDDEN - 1]++;
     at->scales[2] *= 1.5F;
     check(at);
-    assert_int_equal(at->seat.wrong_num, 2);
-    assert_non_null(strstr(at->seat.first_mismatch, ": the row is not the one that was sent"));
+    assert_int_equal(at->findings.wrong_num, 2);
+    assert_non_null(strstr(at->findings.first_mismatch, ": the row is not the one that was sent"));
     end(at);
 }
 
@@ -141,11 +143,11 @@ static void every_row_for_another_expert_or_layer_is_found(void **state)
     for (uint32_t group = 0; group < at->call.group_num; group++) {
         int64_t right = at->groups[group][0];
         for (int64_t wrong = 0; wrong < (int64_t)local_num * 3; wrong++) {
-            at->seat = (run_seat){ .wrong_num = 0 };
+            at->findings = (run_findings){ .wrong_num = 0 };
             at->groups[group][0] = wrong;
             check(at);
-            assert_int_equal(at->seat.wrong_num, wrong == right ? 0 : at->groups[group][1]);
-            assert_true(wrong == right || strstr(at->seat.first_mismatch, ": came out for layer ") != NULL);
+            assert_int_equal(at->findings.wrong_num, wrong == right ? 0 : at->groups[group][1]);
+            assert_true(wrong == right || strstr(at->findings.first_mismatch, ": came out for layer ") != NULL);
         }
         at->groups[group][0] = right;
     }
@@ -160,8 +162,8 @@ static void a_row_that_is_not_the_one_that_was_sent_is_found(void **state)
         uint64_t row = at->call.row_num - 1;
         ((unsigned char *)at->tokens[row])[byte] ^= 1;
         check(at);
-        assert_int_equal(at->seat.wrong_num, 1);
-        assert_non_null(strstr(at->seat.first_mismatch, ": the row is not the one that was sent"));
+        assert_int_equal(at->findings.wrong_num, 1);
+        assert_non_null(strstr(at->findings.first_mismatch, ": the row is not the one that was sent"));
         end(at);
     }
 }
@@ -172,8 +174,8 @@ static void a_token_that_was_not_sent_is_found(void **state)
     run_board_sheet(&at->job.board, SESSION, MICRO_BATCH)->token_num = 3;
     (void)state;
     check(at);
-    assert_true(at->seat.wrong_num > 0);
-    assert_string_equal(at->seat.first_mismatch, "session 0, micro-batch 1: token 3 came out, 3 were sent");
+    assert_true(at->findings.wrong_num > 0);
+    assert_string_equal(at->findings.first_mismatch, "session 0, micro-batch 1: token 3 came out, 3 were sent");
     end(at);
 }
 

@@ -94,12 +94,12 @@ static void what_a_forked_member_writes_is_seen(void **state)
     assert_true(child >= 0);
     if (child == 0) {
         run_board_sheet(&board, 1, 2)->row_marks[14] = 77;
-        run_seat_mismatch(&board.seats[4], "from the child");
+        run_findings_mismatch(&board.seats[4].findings, "from the child");
         _exit(0);
     }
     assert_int_equal(waitpid(child, &status, 0), child);
     assert_int_equal(run_board_sheet(&board, 1, 2)->row_marks[14], 77);
-    assert_string_equal(board.seats[4].first_mismatch, "from the child");
+    assert_string_equal(board.seats[4].findings.first_mismatch, "from the child");
     run_board_destroy(&board);
 }
 
@@ -167,15 +167,15 @@ static void a_mark_knows_the_order_and_the_length(void **state)
 
 static void of_many_differences_the_first_is_told(void **state)
 {
-    run_seat seat = { .wrong_num = 0 };
+    run_findings findings = { .wrong_num = 0 };
     (void)state;
-    run_seat_mismatch(&seat, "token %d: wrong", 7);
-    run_seat_mismatch(&seat, "token %d: wrong", 8);
-    assert_int_equal(seat.wrong_num, 2);
-    assert_string_equal(seat.first_mismatch, "token 7: wrong");
+    run_findings_mismatch(&findings, "token %d: wrong", 7);
+    run_findings_mismatch(&findings, "token %d: wrong", 8);
+    assert_int_equal(findings.wrong_num, 2);
+    assert_string_equal(findings.first_mismatch, "token 7: wrong");
 
-    run_seat other = { .wrong_num = 0 };
-    run_seat_mismatch(&other, "%0*d", 2 * RUN_MISMATCH_BYTES, 1);
+    run_findings other = { .wrong_num = 0 };
+    run_findings_mismatch(&other, "%0*d", 2 * RUN_MISMATCH_BYTES, 1);
     assert_int_equal(strlen(other.first_mismatch), RUN_MISMATCH_BYTES - 1);
 }
 

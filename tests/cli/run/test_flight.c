@@ -4,6 +4,7 @@
 
 #include "run/flight.h"
 #include "run/hidden/hidden.h"
+#include "run/sheet.h"
 #include "small_job.h"
 
 enum { HIDDEN = 320, TOP_K = 2, SLOTS = 3, LAYERS = 3 };
@@ -21,15 +22,15 @@ static void check_routes(const run_flight *flight, uint32_t layer)
         int32_t experts[TOP_K];
         float weights[TOP_K];
         run_hidden_features(HIDDEN, state_of(flight, token), features);
-        run_router_choose(&flight->job->router, layer, features, experts, weights);
+        run_router_choose(flight->traffic->router, layer, features, experts, weights);
         assert_memory_equal(&flight->experts[(size_t)token * TOP_K], experts, sizeof(experts));
         assert_memory_equal(&flight->weights[(size_t)token * TOP_K], weights, sizeof(weights));
     }
 }
 
-static void check_sheet(const run_flight *flight, uint64_t round, uint32_t layer)
+static void check_sheet(const run_job *job, const run_flight *flight, uint64_t round, uint32_t layer)
 {
-    const run_sheet *sheet = run_board_sheet(&flight->job->board, flight->session, flight->micro_batch);
+    const run_sheet *sheet = run_board_sheet(&job->board, flight->session, flight->micro_batch);
     assert_int_equal(flight->round, round);
     assert_int_equal(run_flight_layer(flight), layer);
     assert_int_equal(sheet->round, round);
@@ -45,10 +46,16 @@ static void check_sheet(const run_flight *flight, uint64_t round, uint32_t layer
     }
 }
 
-/* As if results had come: any finite rows, and marks of them. */
-static void come_back(run_flight *flight, uint64_t seed)
+static void go_on(const run_job *job, run_flight *flight)
 {
-    run_sheet *sheet = run_board_sheet(&flight->job->board, flight->session, flight->micro_batch);
+    run_flight_next(flight);
+    run_sheet_fill(job, flight);
+}
+
+/* As if results had come: any finite rows, and marks of them. */
+static void come_back(const run_job *job, run_flight *flight, uint64_t seed)
+{
+    run_sheet *sheet = run_board_sheet(&job->board, flight->session, flight->micro_batch);
     for (uint32_t token = 0; token < flight->token_num; token++) {
         run_hidden_begin(seed + token, HIDDEN, &flight->combined[(size_t)token * HIDDEN]);
         memset(&sheet->row_marks[(size_t)token * SLOTS], 0xEE, SLOTS * sizeof(uint64_t));
@@ -63,20 +70,20 @@ static void each_layer_follows_from_the_one_before(void **state)
     uint16_t expected[4 * HIDDEN];
     (void)state;
     small_job_create(&job, &options);
-    run_flight_create(&flight, &job, 1, 1);
+    run_flight_create(&flight, &job.traffic, 1, 1);
     for (uint64_t round = 1; round <= 4 * LAYERS; round++) {
         uint32_t layer = (uint32_t)((round - 1) % LAYERS);
         for (uint32_t token = 0; layer > 0 && token < flight.token_num; token++) {
             size_t at = (size_t)token * HIDDEN;
             run_hidden_advance(layer - 1, HIDDEN, &flight.states[at], &flight.combined[at], &expected[at]);
         }
-        run_flight_next(&flight);
+        go_on(&job, &flight);
         if (layer > 0) {
             assert_memory_equal(flight.states, expected, (size_t)flight.token_num * HIDDEN * sizeof(uint16_t));
         }
         check_routes(&flight, layer);
-        check_sheet(&flight, round, layer);
-        come_back(&flight, round);
+        check_sheet(&job, &flight, round, layer);
+        come_back(&job, &flight, round);
     }
     run_flight_destroy(&flight);
     run_job_destroy(&job);
@@ -94,19 +101,19 @@ static void tokens_of_different_flights_steps_and_seeds_differ(void **state)
     options.seed++;
     small_job_create(&jobs[1], &options);
     for (uint32_t i = 0; i < 4; i++) {
-        run_flight_create(&flights[i], &jobs[0], i / 2, i % 2);
+        run_flight_create(&flights[i], &jobs[0].traffic, i / 2, i % 2);
     }
-    run_flight_create(&flights[4], &jobs[1], 0, 0);
+    run_flight_create(&flights[4], &jobs[1].traffic, 0, 0);
     for (uint32_t i = 0; i < FLIGHTS; i++) {
-        run_flight_next(&flights[i]);
+        go_on(&jobs[i / 4], &flights[i]);
         uint16_t first_step[HIDDEN];
         memcpy(first_step, flights[i].states, sizeof(first_step));
         for (uint32_t j = 0; j < i; j++) {
             assert_memory_not_equal(flights[i].states, flights[j].states, sizeof(first_step));
         }
         for (uint32_t layer = 0; layer < LAYERS; layer++) {
-            come_back(&flights[i], layer);
-            run_flight_next(&flights[i]);
+            come_back(&jobs[i / 4], &flights[i], layer);
+            go_on(&jobs[i / 4], &flights[i]);
         }
         assert_int_equal(run_flight_layer(&flights[i]), 0);
         assert_memory_not_equal(flights[i].states, first_step, sizeof(first_step));
@@ -129,16 +136,16 @@ static void token_counts_vary(void **state)
     (void)state;
     options.layer_num = 2;
     small_job_create(&job, &options);
-    run_flight_create(&flight, &job, 0, 1);
+    run_flight_create(&flight, &job.traffic, 0, 1);
     for (uint32_t step = 0; step < STEPS; step++) {
-        run_flight_next(&flight);
+        go_on(&job, &flight);
         uint32_t token_num = flight.token_num;
         assert_in_range(token_num, 0, BATCH);
         counts[token_num]++;
-        come_back(&flight, step);
-        run_flight_next(&flight);
+        come_back(&job, &flight, step);
+        go_on(&job, &flight);
         assert_int_equal(flight.token_num, token_num);
-        come_back(&flight, step);
+        come_back(&job, &flight, step);
     }
     assert_in_range(counts[BATCH], STEPS * 85 / 100, STEPS * 95 / 100);
     for (uint32_t i = 0; i < BATCH; i++) {
@@ -177,9 +184,9 @@ static void a_trace_routes_instead_of_the_router(void **state)
     small_job_create(&job, &options);
     for (uint32_t i = 0; i < 4; i++) {
         run_flight flight;
-        run_flight_create(&flight, &job, i / 2, i % 2);
+        run_flight_create(&flight, &job.traffic, i / 2, i % 2);
         for (uint64_t round = 1; round <= 2 * LAYERS; round++) {
-            run_flight_next(&flight);
+            go_on(&job, &flight);
             uint32_t layer = run_flight_layer(&flight);
             for (uint32_t token = 0; token < flight.token_num; token++) {
                 uint32_t traced = (i * 4 + token) % TRACED;
@@ -188,8 +195,8 @@ static void a_trace_routes_instead_of_the_router(void **state)
                 assert_true(flight.weights[token * TOP_K] == (float)layer);
                 assert_true(flight.weights[token * TOP_K + 1] == (float)traced);
             }
-            check_sheet(&flight, round, layer);
-            come_back(&flight, round);
+            check_sheet(&job, &flight, round, layer);
+            come_back(&job, &flight, round);
         }
         run_flight_destroy(&flight);
     }

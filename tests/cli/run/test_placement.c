@@ -8,6 +8,7 @@ typedef struct world {
     const run_model *model;
     uint32_t layer_num;
     uint32_t ffn_num;
+    uint32_t copy_num;
 } world;
 
 static const int32_t *row_of(const run_placement *placement, uint32_t layer, uint32_t expert)
@@ -25,7 +26,8 @@ static void check_copy(const run_placement *placement, uint32_t layer, uint32_t 
     assert_int_equal(placement->local_experts[ffn][(uint32_t)id % local_num], expert);
 }
 
-/* A routed expert stands once, at the worker whose block it is in: `ffn_num` cuts of [0, routed), as even as can be. */
+/* A routed expert stands at the worker whose block it is in, of `ffn_num` cuts of [0, routed) as even as can be, and at
+ * those that follow it round, as many as there are copies. */
 static void check_routed(const world *given, const run_placement *placement, uint32_t layer, uint32_t expert)
 {
     const int32_t *row = row_of(placement, layer, expert);
@@ -33,9 +35,13 @@ static void check_routed(const world *given, const run_placement *placement, uin
     while (expert >= (uint64_t)given->model->routed_expert_num * (owner + 1) / given->ffn_num) {
         owner++;
     }
-    assert_int_equal(row[0], 1);
-    assert_int_equal(row[1], owner);
-    check_copy(placement, layer, expert, row[1], row[2]);
+    assert_int_equal(row[0], given->copy_num);
+    for (uint32_t copy = 0; copy < given->copy_num; copy++) {
+        int32_t ffn = row[1 + 2 * copy];
+        assert_true(((uint32_t)ffn + given->ffn_num - owner) % given->ffn_num < given->copy_num);
+        assert_true(copy == 0 || ffn > row[2 * copy - 1]); /* none twice */
+        check_copy(placement, layer, expert, ffn, row[2 + 2 * copy]);
+    }
 }
 
 static void check_shared(const world *given, const run_placement *placement, uint32_t layer, uint32_t expert)
@@ -72,7 +78,7 @@ static void check_ids_are_unique(const world *given, const run_placement *placem
 static void check(const world *given)
 {
     run_placement placement;
-    run_placement_create(&placement, given->model, given->layer_num, given->ffn_num);
+    run_placement_create(&placement, given->model, given->layer_num, given->ffn_num, given->copy_num);
     assert_int_equal(placement.table.layer_num, given->layer_num);
     assert_int_equal(placement.table.expert_num, run_model_expert_num(given->model));
     assert_int_equal(placement.table.width, 1 + 2 * given->ffn_num);
@@ -93,18 +99,20 @@ static void every_expert_is_where_the_table_says(void **state)
 {
     (void)state;
     for (uint32_t ffn_num = 1; ffn_num <= small_model.routed_expert_num; ffn_num++) {
-        const world given = { &small_model, small_model.moe_layers, ffn_num };
-        check(&given);
+        for (uint32_t copy_num = 1; copy_num <= ffn_num; copy_num++) {
+            const world given = { &small_model, small_model.moe_layers, ffn_num, copy_num };
+            check(&given);
+        }
     }
 }
 
 static void experts_that_cannot_be_dealt_out_evenly_differ_by_one(void **state)
 {
-    const world given = { run_model_find("deepseek-v2-lite"), 3, 7 };
+    const world given = { run_model_find("deepseek-v2-lite"), 3, 7, 1 };
     run_placement placement;
     (void)state;
     check(&given);
-    run_placement_create(&placement, given.model, given.layer_num, given.ffn_num);
+    run_placement_create(&placement, given.model, given.layer_num, given.ffn_num, given.copy_num);
     for (uint32_t ffn = 0; ffn < given.ffn_num; ffn++) {
         assert_in_range(placement.local_nums[ffn] - given.model->shared_expert_num, 64 / 7, 64 / 7 + 1);
     }
@@ -113,7 +121,7 @@ static void experts_that_cannot_be_dealt_out_evenly_differ_by_one(void **state)
 
 static void a_model_without_shared_experts_has_one_copy_of_each(void **state)
 {
-    const world given = { run_model_find("mixtral-8x7b"), 2, 8 };
+    const world given = { run_model_find("mixtral-8x7b"), 2, 8, 1 };
     (void)state;
     check(&given);
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What an attention worker finds wrong: a row, a mark, a number. Rounds are made here as right ones would have come. */
 #include "run/hidden/hidden.h"
+#include "run/sheet.h"
 #include "run/verify.h"
 #include "small_job.h"
 
@@ -8,7 +9,7 @@ enum { HIDDEN = 320, SLOTS = 3, SESSION = 1, MICRO_BATCH = 1 };
 
 typedef struct world {
     run_job job;
-    run_seat seat;
+    run_findings findings;
     afd_window *window;
     run_flight flight;
     run_verifier verifier;
@@ -20,8 +21,15 @@ static void begin(world *at, const run_options *options)
     *at = (world){ .window = NULL };
     small_job_create(&at->job, options);
     assert_int_equal(afd_attention_window_create_private(&at->job.shape, &at->window, &error), AFD_OK);
-    run_flight_create(&at->flight, &at->job, SESSION, MICRO_BATCH);
-    run_verifier_create(&at->verifier, &at->job, &at->seat, SESSION);
+    run_flight_create(&at->flight, &at->job.traffic, SESSION, MICRO_BATCH);
+    const run_verifier_options verifier_options = {
+        .traffic = &at->job.traffic,
+        .weights = &at->job.weights,
+        .findings = &at->findings,
+        .round_num = run_job_round_num(&at->job) * at->job.shape.micro_batch_num,
+        .is_full = options->verify_full,
+    };
+    run_verifier_create(&at->verifier, &verifier_options);
 }
 
 static void end(world *at)
@@ -30,6 +38,18 @@ static void end(world *at)
     run_flight_destroy(&at->flight);
     afd_window_close(at->window);
     run_job_destroy(&at->job);
+}
+
+static void go_on(world *at)
+{
+    run_flight_next(&at->flight);
+    run_sheet_fill(&at->job, &at->flight);
+}
+
+static void look(world *at)
+{
+    run_sheet_check(&at->job, &at->findings, &at->flight, at->window);
+    run_verifier_look(&at->verifier, &at->flight);
 }
 
 static unsigned char *row_at(const world *at, uint32_t token, uint32_t slot)
@@ -74,7 +94,7 @@ static void come_back(world *at)
 static void go_on_to_a_fuller_round(world *at)
 {
     do {
-        run_flight_next(&at->flight);
+        go_on(at);
         come_back(at);
     } while (at->flight.token_num < 2);
 }
@@ -90,26 +110,26 @@ static void what_is_right_is_counted_and_nothing_else(void **state)
         options.quantize = how / 2 == 1;
         begin(&at, &options);
         for (int round = 0; round < 6; round++) {
-            run_flight_next(&at.flight);
+            go_on(&at);
             come_back(&at);
             token_num += at.flight.token_num;
-            run_verifier_look(&at.verifier, &at.flight, at.window);
+            look(&at);
         }
         run_verifier_finish(&at.verifier);
-        assert_int_equal(at.seat.wrong_num, 0);
-        assert_int_equal(at.seat.token_num, token_num);
-        assert_int_equal(at.seat.row_num, token_num * SLOTS);
-        assert_in_range(at.seat.verified_num, options.verify_full ? token_num : 1,
+        assert_int_equal(at.findings.wrong_num, 0);
+        assert_int_equal(at.findings.token_num, token_num);
+        assert_int_equal(at.findings.row_num, token_num * SLOTS);
+        assert_in_range(at.findings.verified_num, options.verify_full ? token_num : 1,
                         options.verify_full ? token_num : 6);
-        assert_true(at.seat.largest_error > 0.0 && at.seat.largest_error <= RUN_REFERENCE_TOLERANCE);
+        assert_true(at.findings.largest_error > 0.0 && at.findings.largest_error <= RUN_REFERENCE_TOLERANCE);
         end(&at);
     }
 }
 
 static void expect(world *at, uint64_t wrong_num, const char *sentence)
 {
-    assert_int_equal(at->seat.wrong_num, wrong_num);
-    assert_non_null(strstr(at->seat.first_mismatch, sentence));
+    assert_int_equal(at->findings.wrong_num, wrong_num);
+    assert_non_null(strstr(at->findings.first_mismatch, sentence));
 }
 
 static void a_row_that_changed_on_its_way_is_found(void **state)
@@ -122,7 +142,7 @@ static void a_row_that_changed_on_its_way_is_found(void **state)
         begin(&at, &options);
         go_on_to_a_fuller_round(&at);
         row_at(&at, 1, 2)[byte] ^= 0x10;
-        run_verifier_look(&at.verifier, &at.flight, at.window);
+        look(&at);
         (void)snprintf(sentence, sizeof(sentence), "session 1, micro-batch 1, layer %u, token 1, slot 2: the row is "
                        "not the one its expert made", run_flight_layer(&at.flight));
         expect(&at, 1, sentence);
@@ -141,7 +161,7 @@ static void rows_that_changed_places_are_found(void **state)
     memcpy(spare, row_at(&at, 0, 1), sizeof(spare));
     memcpy(row_at(&at, 0, 1), row_at(&at, 1, 1), sizeof(spare));
     memcpy(row_at(&at, 1, 1), spare, sizeof(spare));
-    run_verifier_look(&at.verifier, &at.flight, at.window);
+    look(&at);
     expect(&at, 2, "token 0, slot 1: the row is not the one its expert made");
     end(&at);
 }
@@ -154,7 +174,7 @@ static void a_row_that_no_expert_made_is_found(void **state)
     begin(&at, &options);
     go_on_to_a_fuller_round(&at);
     *mark_at(&at, 1, 0) = 0; /* nobody left a mark: what stands there is the round's before */
-    run_verifier_look(&at.verifier, &at.flight, at.window);
+    look(&at);
     expect(&at, 1, "token 1, slot 0: the row is not the one its expert made");
     end(&at);
 }
@@ -171,7 +191,7 @@ static void a_wrong_number_is_found_where_every_row_is_verified(void **state)
         go_on_to_a_fuller_round(&at);
         uint16_t *value = &at.flight.combined[(size_t)(at.flight.token_num - 1) * HIDDEN + i];
         *value = bf16_of(of_bf16(*value) + 4.0);
-        run_verifier_look(&at.verifier, &at.flight, at.window);
+        look(&at);
         expect(&at, 1, ": the row is off by ");
         end(&at);
     }
@@ -186,7 +206,7 @@ static void what_is_no_number_is_found(void **state)
     begin(&at, &options);
     go_on_to_a_fuller_round(&at);
     at.flight.combined[7] = 0x7FC0; /* a NaN */
-    run_verifier_look(&at.verifier, &at.flight, at.window);
+    look(&at);
     expect(&at, 1, "token 0: the row is off by inf of its size");
     end(&at);
 }
@@ -202,12 +222,12 @@ static void a_wrong_number_of_the_sample_is_found_at_the_end(void **state)
     for (size_t i = 0; i < (size_t)at.flight.token_num * HIDDEN; i++) {
         at.flight.combined[i] ^= 0x8000; /* the sign */
     }
-    run_verifier_look(&at.verifier, &at.flight, at.window);
-    assert_int_equal(at.seat.wrong_num, 0);
-    run_flight_next(&at.flight);
+    look(&at);
+    assert_int_equal(at.findings.wrong_num, 0);
+    go_on(&at);
     run_verifier_finish(&at.verifier);
     expect(&at, 1, ": the row is off by ");
-    assert_true(at.seat.largest_error > RUN_REFERENCE_TOLERANCE);
+    assert_true(at.findings.largest_error > RUN_REFERENCE_TOLERANCE);
     end(&at);
 }
 
@@ -222,16 +242,44 @@ static void the_sample_is_bounded_and_spread(void **state)
     begin(&at, &options);
     /* All rounds of the session, of which this flight has half: the verifier counts what it is shown. */
     for (uint32_t round = 0; round < STEPS * 3 * 2; round++) {
-        run_flight_next(&at.flight);
+        go_on(&at);
         come_back(&at);
-        run_verifier_look(&at.verifier, &at.flight, at.window);
+        look(&at);
     }
     assert_in_range(at.verifier.sample_num, RUN_SAMPLE_MAX - 4, RUN_SAMPLE_MAX);
     assert_in_range(at.verifier.samples[0].round, 1, STEPS);
     assert_in_range(at.verifier.samples[at.verifier.sample_num - 1].round, STEPS * 5, STEPS * 6);
     run_verifier_finish(&at.verifier);
-    assert_int_equal(at.seat.verified_num, at.verifier.sample_num);
-    assert_int_equal(at.seat.wrong_num, 0);
+    assert_int_equal(at.findings.verified_num, at.verifier.sample_num);
+    assert_int_equal(at.findings.wrong_num, 0);
+    end(&at);
+}
+
+/* Where nobody knows how long it will be, the sample is spread over what there was so far. */
+static void the_sample_of_a_run_without_end_is_spread_too(void **state)
+{
+    enum { ROUNDS = 500 };
+    run_options options = small_options();
+    world at;
+    (void)state;
+    begin(&at, &options);
+    at.verifier.sample_every = 1; /* as of a round_num of 0 */
+    for (uint32_t round = 1; round <= ROUNDS; round++) {
+        go_on(&at);
+        come_back(&at);
+        look(&at);
+        assert_in_range(at.verifier.sample_num, 0, RUN_SAMPLE_MAX);
+    }
+    assert_in_range(at.verifier.sample_num, RUN_SAMPLE_MAX / 2 - 4, RUN_SAMPLE_MAX);
+    for (uint32_t i = 1; i < at.verifier.sample_num; i++) {
+        uint64_t gap = at.verifier.samples[i].round - at.verifier.samples[i - 1].round;
+        assert_int_equal(gap % at.verifier.sample_every, 0);
+        assert_in_range(gap, 1, ROUNDS / 4);
+    }
+    assert_in_range(at.verifier.samples[at.verifier.sample_num - 1].round, ROUNDS * 3 / 4, ROUNDS);
+    run_verifier_finish(&at.verifier);
+    assert_int_equal(at.findings.verified_num, at.verifier.sample_num);
+    assert_int_equal(at.findings.wrong_num, 0);
     end(&at);
 }
 
@@ -246,6 +294,7 @@ int main(void)
         cmocka_unit_test(what_is_no_number_is_found),
         cmocka_unit_test(a_wrong_number_of_the_sample_is_found_at_the_end),
         cmocka_unit_test(the_sample_is_bounded_and_spread),
+        cmocka_unit_test(the_sample_of_a_run_without_end_is_spread_too),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -38,6 +38,13 @@ afd_status afd_writer_local_create(afd_window *window, afd_writer **writer, afd_
     return afd__mapped_create(&target, writer, error);
 }
 
+afd_status afd__writer_local_adopt(afd_window *window, afd_writer **writer, afd_error *error)
+{
+    afd__mapped_target target = afd__mapped_target_of(window, &local_ops);
+    target.joined = window;
+    return afd__mapped_create(&target, writer, error);
+}
+
 static afd_status check_address(const char *field, uint64_t address, uint64_t alignment, afd_error *error)
 {
     afd_status status = afd__check_not_null(field, (const void *)(uintptr_t)address, error);

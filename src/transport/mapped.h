@@ -51,6 +51,11 @@ afd_status afd__mapped_create(const afd__mapped_target *target, afd_writer **wri
 /* The target that an open, writable window is; `joined` stays NULL. */
 afd__mapped_target afd__mapped_target_of(const afd_window *window, const afd_writer_ops *ops);
 
+/* A writer into a window that becomes the writer's, to be closed with it: memory of this process, or joined by name. On
+ * an error the window stays the caller's. */
+afd_status afd__writer_local_adopt(afd_window *window, afd_writer **writer, afd_error *error);
+afd_status afd__writer_shm_adopt(afd_window *window, afd_writer **writer, afd_error *error);
+
 /* Takes back everything that was put and not published. */
 void afd__mapped_discard_all(afd__mapped_writer *writer);
 

@@ -17,6 +17,13 @@ static const afd_writer_ops shm_ops = {
     .close = afd__mapped_close,
 };
 
+afd_status afd__writer_shm_adopt(afd_window *window, afd_writer **writer, afd_error *error)
+{
+    afd__mapped_target target = afd__mapped_target_of(window, &shm_ops);
+    target.joined = window;
+    return afd__mapped_create(&target, writer, error);
+}
+
 afd_status afd_writer_shm_open(const char *name, afd_writer **writer, afd_error *error)
 {
     afd_window *window = NULL;
@@ -30,9 +37,7 @@ afd_status afd_writer_shm_open(const char *name, afd_writer **writer, afd_error 
     if (status != AFD_OK) {
         return status;
     }
-    afd__mapped_target target = afd__mapped_target_of(window, &shm_ops);
-    target.joined = window;
-    status = afd__mapped_create(&target, writer, error);
+    status = afd__writer_shm_adopt(window, writer, error);
     if (status != AFD_OK) {
         afd_window_close(window);
     }

@@ -73,6 +73,18 @@ static inline void afd__desc_take(afd_ffn_desc *desc, size_t id_num, int32_t *la
     afd__desc_give_back(desc);
 }
 
+/*
+ * FFN worker: whatever a producer has left in a desc is gone, and it is free for the next producer of its session. Only
+ * when the one before can write no more, which no look at the desc can say: it has said goodbye, or its process has
+ * ended; and while the session is away, so that no scheduler looks. The same release as after a take, for the same
+ * reason: R2, meets A2 of the next producer, whose writes must come after the refill.
+ */
+static inline void afd__desc_reset(afd_ffn_desc *desc, size_t id_num)
+{
+    afd__desc_refill_ids(desc, id_num);
+    afd__desc_give_back(desc);
+}
+
 /* Anyone, to look: relaxed, because it gives no right to read anything else. */
 static inline int32_t afd__desc_peek_flag(const afd_ffn_desc *desc)
 {

@@ -7,8 +7,10 @@
 #include <string.h>
 #include <time.h>
 
+#include "base/checked.h"
 #include "base/error.h"
 #include "window/measure.h"
+#include "window/stats.h"
 
 #define AFD_HEADER_AT(field, offset) \
     static_assert(offsetof(afd__window_header, field) == (offset), #field " has moved: that is a new version")
@@ -30,7 +32,9 @@ AFD_HEADER_AT(owner.start_ticks, 112);
 AFD_HEADER_AT(owner.pid_namespace, 120);
 AFD_HEADER_AT(owner.boot_id, 128);
 AFD_HEADER_AT(replaced_pid, 168);
-AFD_HEADER_AT(reserved, 172);
+AFD_HEADER_AT(member_num, 172);
+AFD_HEADER_AT(stats_offset, 176);
+AFD_HEADER_AT(reserved, 184);
 
 int64_t afd__header_time_ns(void)
 {
@@ -39,20 +43,22 @@ int64_t afd__header_time_ns(void)
     return (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
 }
 
-afd_status afd__header_init(afd__window_header *header, afd_window_kind kind, const afd_shape *shape,
-                            const afd_window_sizes *sizes, afd_error *error)
+uint64_t afd__header_bytes(uint32_t member_num)
 {
-    memset(header, 0, sizeof(*header));
+    return AFD_WINDOW_HEADER_BYTES + afd__stats_bytes(member_num);
+}
+
+afd_status afd__header_init(afd__window_header *header, const afd_window_sizes *sizes, afd_error *error)
+{
     header->magic = AFD_WINDOW_MAGIC;
     header->version = AFD_WINDOW_VERSION;
-    header->kind = (uint32_t)kind;
-    header->header_bytes = AFD_WINDOW_HEADER_BYTES;
-    header->file_bytes = AFD_WINDOW_HEADER_BYTES + sizes->window_bytes;
+    header->stats_offset = AFD_WINDOW_HEADER_BYTES;
+    header->header_bytes = afd__header_bytes(header->member_num);
+    header->file_bytes = header->header_bytes + sizes->window_bytes;
     header->created_unix_ns = afd__header_time_ns();
     /* The time of creation serves as the generation: it differs from the last one under this name even when nobody
      * remembers that, because the name was removed in between. */
     header->generation = (uint64_t)header->created_unix_ns;
-    header->shape = *shape;
     header->token_info_bytes = sizes->token_info_bytes;
     header->token_data_offset = sizes->token_data_offset;
     header->token_data_bytes = sizes->token_data_bytes;
@@ -68,6 +74,17 @@ static afd_status expect(const char *field, uint64_t value, uint64_t expected, a
     return afd__fail(error, AFD_ERR_BAD_WINDOW, field, value, expected,
                      "%s is 0x%" PRIx64 " (%" PRIu64 "), must be 0x%" PRIx64 " (%" PRIu64 ")", field, value, value,
                      expected, expected);
+}
+
+/* Written out, because a window of another version is met where two releases of libafd share a host. */
+static afd_status check_version(uint32_t version, afd_error *error)
+{
+    if (version == AFD_WINDOW_VERSION) {
+        return AFD_OK;
+    }
+    return afd__fail(error, AFD_ERR_BAD_WINDOW, "header.version", version, AFD_WINDOW_VERSION,
+                     "the window has format version %" PRIu32 ", this libafd reads version %d only", version,
+                     AFD_WINDOW_VERSION);
 }
 
 static afd_status check_kind(uint32_t kind, afd_error *error)
@@ -104,34 +121,71 @@ static afd_status check_owner(const afd__owner *owner, afd_error *error)
 static afd_status check_shape(const afd__window_header *header, afd_window_sizes *sizes, afd_error *error)
 {
     afd_status status = afd__window_measure((afd_window_kind)header->kind, &header->shape, sizes, error);
-    if (status == AFD_OK && sizes->window_bytes > UINT64_MAX - AFD_WINDOW_HEADER_BYTES) {
-        status = AFD_ERR_OVERFLOW;
-        (void)afd__fail(error, status, "header.shape", sizes->window_bytes, UINT64_MAX, "the window does not fit");
+    if (status != AFD_OK) {
+        if (error != NULL) {
+            error->status = AFD_ERR_BAD_WINDOW; /* what is wrong is the window, not the caller's argument */
+        }
+        return AFD_ERR_BAD_WINDOW;
     }
-    if (status != AFD_OK && error != NULL) {
-        error->status = AFD_ERR_BAD_WINDOW; /* what is wrong is the window, not the caller's argument */
+    status = expect("header.token_info_bytes", header->token_info_bytes, sizes->token_info_bytes, error);
+    if (status == AFD_OK) {
+        status = expect("header.token_data_offset", header->token_data_offset, sizes->token_data_offset, error);
     }
-    return status == AFD_OK ? AFD_OK : AFD_ERR_BAD_WINDOW;
+    if (status == AFD_OK) {
+        status = expect("header.token_data_bytes", header->token_data_bytes, sizes->token_data_bytes, error);
+    }
+    return status;
 }
 
-afd_status afd__header_check(const afd__window_header *header, uint64_t file_bytes, afd_window_sizes *sizes,
-                             afd_error *error)
+/* Whose counters there are: those of every session, or of as many FFN workers as the attention worker was made for. */
+static afd_status check_members(const afd__window_header *header, afd_error *error)
+{
+    if (header->kind == AFD_WINDOW_FFN) {
+        return expect("header.member_num", header->member_num, header->shape.session_num, error);
+    }
+    if (header->member_num > AFD_WINDOW_MEMBER_MAX) {
+        return afd__fail(error, AFD_ERR_BAD_WINDOW, "header.member_num", header->member_num, AFD_WINDOW_MEMBER_MAX,
+                         "header.member_num is %" PRIu32 ", must be in [0, %d]", header->member_num,
+                         AFD_WINDOW_MEMBER_MAX);
+    }
+    return AFD_OK;
+}
+
+/* Header, counters and window follow each other and are the whole file. */
+static afd_status check_parts(const afd__window_header *header, const afd_window_sizes *sizes, afd_error *error)
+{
+    uint64_t file_bytes = 0;
+    uint64_t header_bytes = afd__header_bytes(header->member_num);
+    afd_status status = check_members(header, error);
+    if (status == AFD_OK) {
+        status = expect("header.stats_offset", header->stats_offset, AFD_WINDOW_HEADER_BYTES, error);
+    }
+    if (status == AFD_OK) {
+        status = expect("header.header_bytes", header->header_bytes, header_bytes, error);
+    }
+    if (status == AFD_OK && !afd__add_u64(header_bytes, sizes->window_bytes, &file_bytes)) {
+        status = afd__fail(error, AFD_ERR_BAD_WINDOW, "header.shape", sizes->window_bytes, UINT64_MAX - header_bytes,
+                           "a window of %" PRIu64 " bytes does not fit", sizes->window_bytes);
+    }
+    if (status == AFD_OK) {
+        status = expect("header.file_bytes", header->file_bytes, file_bytes, error);
+    }
+    return status;
+}
+
+/* What does not depend on how large the window is. */
+static afd_status check_identity(const afd__window_header *header, uint64_t file_bytes, afd_error *error)
 {
     uint64_t boot_id_end = (unsigned char)header->owner.boot_id[AFD_OWNER_BOOT_ID_BYTES - 1];
-    const struct {
-        const char *field;
-        uint64_t value;
-        uint64_t expected;
-    } fixed[] = {
-        { "header.magic", header->magic, AFD_WINDOW_MAGIC },
-        { "header.version", header->version, AFD_WINDOW_VERSION },
-        { "header.header_bytes", header->header_bytes, AFD_WINDOW_HEADER_BYTES },
-        { "header.file_bytes", header->file_bytes, file_bytes },
-        { "header.owner.boot_id terminator", boot_id_end, 0 },
-    };
-    afd_status status = AFD_OK;
-    for (size_t i = 0; i < sizeof(fixed) / sizeof(fixed[0]) && status == AFD_OK; i++) {
-        status = expect(fixed[i].field, fixed[i].value, fixed[i].expected, error);
+    afd_status status = expect("header.magic", header->magic, AFD_WINDOW_MAGIC, error);
+    if (status == AFD_OK) {
+        status = check_version(header->version, error);
+    }
+    if (status == AFD_OK) {
+        status = expect("header.file_bytes", header->file_bytes, file_bytes, error);
+    }
+    if (status == AFD_OK) {
+        status = expect("header.owner.boot_id terminator", boot_id_end, 0, error);
     }
     if (status == AFD_OK) {
         status = check_kind(header->kind, error);
@@ -142,20 +196,18 @@ afd_status afd__header_check(const afd__window_header *header, uint64_t file_byt
     if (status == AFD_OK) {
         status = check_time(header->created_unix_ns, error);
     }
+    return status;
+}
+
+afd_status afd__header_check(const afd__window_header *header, uint64_t file_bytes, afd_window_sizes *sizes,
+                             afd_error *error)
+{
+    afd_status status = check_identity(header, file_bytes, error);
     if (status == AFD_OK) {
         status = check_shape(header, sizes, error);
     }
     if (status == AFD_OK) {
-        status = expect("header.token_info_bytes", header->token_info_bytes, sizes->token_info_bytes, error);
-    }
-    if (status == AFD_OK) {
-        status = expect("header.token_data_offset", header->token_data_offset, sizes->token_data_offset, error);
-    }
-    if (status == AFD_OK) {
-        status = expect("header.token_data_bytes", header->token_data_bytes, sizes->token_data_bytes, error);
-    }
-    if (status == AFD_OK) {
-        status = expect("header.file_bytes", file_bytes, AFD_WINDOW_HEADER_BYTES + sizes->window_bytes, error);
+        status = check_parts(header, sizes, error);
     }
     return status;
 }

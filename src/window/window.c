@@ -10,11 +10,15 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include "base/check.h"
+#include "base/checked.h"
 #include "base/error.h"
 #include "context/shape.h"
 #include "window/header.h"
 #include "window/measure.h"
+#include "window/registry.h"
 #include "window/shm.h"
+#include "window/stats.h"
 
 static afd_status new_object(afd_window **window, afd_error *error)
 {
@@ -60,51 +64,71 @@ static afd_status finish_new(afd_status status, afd_window *made, afd_window **w
     return status;
 }
 
+/* What a new window is to be. */
+typedef struct creation {
+    const char *name; /* NULL: in private memory */
+    afd_window_kind kind;
+    const afd_shape *shape;
+    uint32_t member_num;
+    afd_window_sizes sizes;
+} creation;
+
+typedef afd_status creator(creation wanted, afd_window **window, afd_error *error);
+
+/* Measures the window, and all of the memory with `header_bytes` of header and counters in front of it. */
+static afd_status measure_all(creation *wanted, uint64_t header_bytes, uint64_t *bytes, afd_error *error)
+{
+    afd_status status = afd__window_measure(wanted->kind, wanted->shape, &wanted->sizes, error);
+    if (status == AFD_OK && !afd__add_u64(header_bytes, wanted->sizes.window_bytes, bytes)) {
+        status = afd__shape_fail_overflow(wanted->shape, "the window", error);
+    }
+    return status;
+}
+
 /* ---- private memory ---- */
 
-static afd_status fill_private(afd_window *window, afd_window_kind kind, const afd_shape *shape, afd_error *error)
+/* The counters come first, so that the token info starts on a page here, too. */
+static afd_status map_private(afd_window *window, creation *wanted, afd_error *error)
 {
-    afd_window_info *info = &window->info;
-    afd_status status = afd__window_measure(kind, shape, &info->sizes, error);
+    uint64_t bytes = 0;
+    uint64_t stats_bytes = afd__stats_bytes(wanted->member_num);
+    afd_status status = measure_all(wanted, stats_bytes, &bytes, error);
     if (status == AFD_OK) {
-        status = map(window, info->sizes.window_bytes, -1, PROT_READ | PROT_WRITE,
-                     MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, error);
-    }
-    if (status == AFD_OK) {
-        status = afd__window_format(kind, shape, window->mapping, info->sizes.window_bytes, error);
+        status = map(window, bytes, -1, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, error);
     }
     if (status != AFD_OK) {
         return status;
     }
-    window->token_info = window->mapping;
+    window->stats = window->mapping;
+    window->member_num = wanted->member_num;
+    window->token_info = (char *)window->mapping + stats_bytes;
+    return afd__window_format(wanted->kind, wanted->shape, window->token_info, wanted->sizes.window_bytes, error);
+}
+
+static void describe_private(afd_window *window, const creation *wanted)
+{
+    afd_window_info *info = &window->info;
     info->valid = true;
-    info->kind = kind;
-    info->shape = *shape;
+    info->kind = wanted->kind;
+    info->shape = *wanted->shape;
+    info->sizes = wanted->sizes;
     info->created_unix_ns = afd__header_time_ns();
     info->generation = (uint64_t)info->created_unix_ns;
     info->owner_pid = (uint32_t)getpid();
     info->owner = AFD_OWNER_ALIVE;
-    return AFD_OK;
 }
 
-static afd_status create_private(afd_window_kind kind, const afd_shape *shape, afd_window **window, afd_error *error)
+static afd_status create_private(creation wanted, afd_window **window, afd_error *error)
 {
     afd_window *made = NULL;
     afd_status status = new_object(&made, error);
     if (status == AFD_OK) {
-        status = fill_private(made, kind, shape, error);
+        status = map_private(made, &wanted, error);
+    }
+    if (status == AFD_OK) {
+        describe_private(made, &wanted);
     }
     return finish_new(status, made, window);
-}
-
-afd_status afd_ffn_window_create_private(const afd_shape *shape, afd_window **window, afd_error *error)
-{
-    return create_private(AFD_WINDOW_FFN, shape, window, error);
-}
-
-afd_status afd_attention_window_create_private(const afd_shape *shape, afd_window **window, afd_error *error)
-{
-    return create_private(AFD_WINDOW_ATTENTION, shape, window, error);
 }
 
 /* ---- shared memory: creating ---- */
@@ -162,24 +186,19 @@ static void adopt_header(afd_window *window, const char *name, const afd__window
     (void)snprintf(window->info.name, sizeof(window->info.name), "%s", name);
     afd__header_describe(header, sizes, &window->info);
     window->identity = header->owner;
-    window->token_info = (char *)window->mapping + AFD_WINDOW_HEADER_BYTES;
+    window->member_num = header->member_num;
+    window->stats = (afd_worker_stats *)(void *)((char *)window->mapping + header->stats_offset);
+    window->token_info = (char *)window->mapping + header->header_bytes;
 }
 
-/* What a new window is to be. */
-typedef struct creation {
-    const char *name;
-    afd_window_kind kind;
-    const afd_shape *shape;
-    afd_window_sizes sizes;
-} creation;
-
-/* Makes the mapped file a window and gives it its name. */
+/* Makes the mapped file a window and gives it its name. Its counters are 0, as all of a new file. */
 static afd_status fill_shared(afd_window *window, int fd, const creation *wanted, afd_error *error)
 {
-    afd__window_header header;
-    afd_status status = afd__header_init(&header, wanted->kind, wanted->shape, &wanted->sizes, error);
+    afd__window_header header = { .kind = (uint32_t)wanted->kind, .shape = *wanted->shape,
+                                  .member_num = wanted->member_num };
+    afd_status status = afd__header_init(&header, &wanted->sizes, error);
     if (status == AFD_OK) {
-        status = afd__window_format(wanted->kind, wanted->shape, (char *)window->mapping + AFD_WINDOW_HEADER_BYTES,
+        status = afd__window_format(wanted->kind, wanted->shape, (char *)window->mapping + header.header_bytes,
                                     wanted->sizes.window_bytes, error);
     }
     if (status == AFD_OK) {
@@ -196,15 +215,11 @@ static afd_status fill_shared(afd_window *window, int fd, const creation *wanted
 static afd_status map_shared(afd_window *window, creation *wanted, afd_error *error)
 {
     int fd = -1;
-    afd_status status = afd__window_measure(wanted->kind, wanted->shape, &wanted->sizes, error);
-    if (status == AFD_OK && wanted->sizes.window_bytes > UINT64_MAX - AFD_WINDOW_HEADER_BYTES) {
-        status = afd__shape_fail_overflow(wanted->shape, "the window", error);
+    uint64_t file_bytes = 0;
+    afd_status status = measure_all(wanted, afd__header_bytes(wanted->member_num), &file_bytes, error);
+    if (status == AFD_OK) {
+        status = afd__shm_create(file_bytes, &fd, error);
     }
-    if (status != AFD_OK) {
-        return status;
-    }
-    uint64_t file_bytes = AFD_WINDOW_HEADER_BYTES + wanted->sizes.window_bytes;
-    status = afd__shm_create(file_bytes, &fd, error);
     if (status != AFD_OK) {
         return status;
     }
@@ -229,15 +244,52 @@ static afd_status create_shared(creation wanted, afd_window **window, afd_error 
     return finish_new(status, made, window);
 }
 
+/* ---- creating, of either kind ---- */
+
+static afd_status create_ffn(const char *name, const afd_shape *shape, creator *create, afd_window **window,
+                             afd_error *error)
+{
+    creation wanted = { .name = name, .kind = AFD_WINDOW_FFN, .shape = shape };
+    wanted.member_num = shape == NULL ? 0 : shape->session_num; /* measuring refuses what is null */
+    return create(wanted, window, error);
+}
+
+afd_status afd_ffn_window_create_private(const afd_shape *shape, afd_window **window, afd_error *error)
+{
+    return create_ffn(NULL, shape, create_private, window, error);
+}
+
 afd_status afd_ffn_window_create_shared(const char *name, const afd_shape *shape, afd_window **window, afd_error *error)
 {
-    return create_shared((creation){ .name = name, .kind = AFD_WINDOW_FFN, .shape = shape }, window, error);
+    return create_ffn(name, shape, create_shared, window, error);
+}
+
+static afd_status create_attention(const char *name, const afd_shape *shape, uint32_t member_num, creator *create,
+                                   afd_window **window, afd_error *error)
+{
+    creation wanted = { .name = name, .kind = AFD_WINDOW_ATTENTION, .shape = shape, .member_num = member_num };
+    return create(wanted, window, error);
+}
+
+afd_status afd_attention_window_create_private(const afd_shape *shape, afd_window **window, afd_error *error)
+{
+    return create_attention(NULL, shape, 0, create_private, window, error);
 }
 
 afd_status afd_attention_window_create_shared(const char *name, const afd_shape *shape, afd_window **window,
                                               afd_error *error)
 {
-    return create_shared((creation){ .name = name, .kind = AFD_WINDOW_ATTENTION, .shape = shape }, window, error);
+    return create_attention(name, shape, 0, create_shared, window, error);
+}
+
+afd_status afd__attention_window_create(const char *name, const afd_shape *shape, uint32_t member_num,
+                                        afd_window **window, afd_error *error)
+{
+    afd_status status = afd__check_range("member_num", member_num, 0, AFD_WINDOW_MEMBER_MAX, error);
+    if (status != AFD_OK) {
+        return status;
+    }
+    return create_attention(name, shape, member_num, name == NULL ? create_private : create_shared, window, error);
 }
 
 /* ---- shared memory: joining ---- */
@@ -331,5 +383,7 @@ void afd_window_close(afd_window *window)
     if (window->creator != 0 && window->creator == getpid()) {
         drop_own_name(window);
     }
-    discard(window);
+    if (afd__window_let_go(window)) {
+        discard(window);
+    }
 }

@@ -6,6 +6,8 @@
 #include <stdlib.h>
 
 #include "base/error.h"
+#include "window/window.h"
+#include "worker/attention_member.h"
 
 enum { TOP_K_MAX = 64, TABLE_WIDTH_MIN = 3 };
 
@@ -107,7 +109,7 @@ static afd_status check_options(const afd_attention_worker_options *options, afd
     if (status == AFD_OK) {
         status = afd__check_sessions(&options->shape, options->sync_group_size, error);
     }
-    if (status == AFD_OK) {
+    if (status == AFD_OK && options->session != AFD_SESSION_ANY) {
         status = afd__check_range("options.session", options->session, 0, options->shape.session_num - 1, error);
     }
     if (status == AFD_OK) {
@@ -152,6 +154,7 @@ static afd_attention_worker *new_worker(const afd_attention_worker_options *opti
     made->top_k = options->top_k;
     made->experts = options->experts;
     made->ffn_num = options->ffn_num;
+    made->sync_group_size = options->sync_group_size;
     made->takes_turns = options->sync_group_size == options->shape.session_num;
     made->sent_bytes = afd_token_bytes(sent_type(options), options->hidden);
     made->sent_slot_bytes = afd_token_slot_bytes(sent_type(options), options->hidden);
@@ -162,9 +165,7 @@ static afd_attention_worker *new_worker(const afd_attention_worker_options *opti
 
 static afd_status make_window(afd_attention_worker *worker, const char *name, afd_error *error)
 {
-    afd_status status = name == NULL
-                            ? afd_attention_window_create_private(&worker->shape, &worker->window, error)
-                            : afd_attention_window_create_shared(name, &worker->shape, &worker->window, error);
+    afd_status status = afd__attention_window_create(name, &worker->shape, worker->ffn_num, &worker->window, error);
     if (status == AFD_OK) {
         status = afd_attention_context_create(&worker->shape, &worker->context, error);
     }
@@ -237,6 +238,10 @@ afd_status afd_attention_worker_connect(afd_attention_worker *worker, uint32_t r
                                         afd_error *error)
 {
     afd_status status = afd__check_range("rank", rank, 0, worker->ffn_num - 1, error);
+    if (status == AFD_OK && (worker->member != NULL || worker->session == AFD_SESSION_ANY)) {
+        status = afd__fail(error, AFD_ERR_INVALID, "worker", worker->session, 0,
+                           "the worker joins FFN workers by their names, and is not connected by hand");
+    }
     if (status == AFD_OK && worker->writers[rank] != NULL) {
         status = afd__fail(error, AFD_ERR_INVALID, "rank", rank, 0, "rank %" PRIu32 " has a writer already", rank);
     }
@@ -260,6 +265,7 @@ void afd_attention_worker_close(afd_attention_worker *worker)
     if (worker == NULL) {
         return;
     }
+    afd__attention_member_close(worker);
     for (uint32_t rank = 0; worker->writers != NULL && rank < worker->ffn_num; rank++) {
         afd_writer_close(worker->writers[rank]);
     }

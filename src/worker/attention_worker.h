@@ -23,9 +23,13 @@ typedef struct afd__attention_round {
     int32_t *expert_ids; /* [BS][K]: what went out, to say later whose slot is late */
 } afd__attention_round;
 
+/* What membership adds (attention_member.h). */
+typedef struct afd__attention_member afd__attention_member;
+
 struct afd_attention_worker {
     afd_shape shape;
-    uint32_t session;
+    uint32_t session;              /* AFD_SESSION_ANY until it has joined, where it takes any */
+    uint32_t sync_group_size;
     uint32_t hidden;
     afd_token_type type;
     uint32_t top_k;
@@ -48,6 +52,7 @@ struct afd_attention_worker {
     int32_t *expert_ids;           /* [M][BS][K], of the rounds */
 
     afd_worker_counters counters;
+    afd__attention_member *member; /* NULL: its ways to the FFN workers are the engine's to make */
 };
 
 #endif

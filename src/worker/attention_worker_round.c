@@ -6,6 +6,7 @@
 #include "attention/dispatch.h"
 #include "base/error.h"
 #include "base/wait.h"
+#include "worker/attention_member.h"
 #include "worker/attention_worker.h"
 
 static void progress(const afd_attention_worker *worker)
@@ -49,6 +50,16 @@ static afd_status check_turn(const afd_attention_worker *worker, uint32_t micro_
                      micro_batch, next);
 }
 
+/* With members: what has become of them meanwhile. */
+static afd_status check_members(afd_attention_worker *worker, afd__subject about, afd_error *error)
+{
+    if (worker->member == NULL) {
+        return AFD_OK;
+    }
+    afd__attention_member_listen(worker);
+    return afd__attention_member_may_dispatch(worker, about.micro_batch, about.layer_id, error);
+}
+
 static afd_status check_dispatch(const afd_attention_worker *worker, uint32_t micro_batch, afd_error *error)
 {
     afd_status status = check_connected(worker, error);
@@ -79,7 +90,7 @@ static bool all_descs_are_free(const afd_attention_worker *worker, uint32_t micr
 }
 
 /* What the operator would wait for, waited for in a stage of its own, and with the writers progressed. */
-static afd_status wait_for_descs(const afd_attention_worker *worker, afd__subject about, afd_wait *wait,
+static afd_status wait_for_descs(afd_attention_worker *worker, afd__subject about, afd_wait *wait,
                                  afd_error *error)
 {
     afd__waiter waiter;
@@ -87,7 +98,10 @@ static afd_status wait_for_descs(const afd_attention_worker *worker, afd__subjec
     afd_status status = afd__waiter_start(&waiter, wait, &worker->context->control.run_flag, error);
     while (status == AFD_OK && !all_descs_are_free(worker, about.micro_batch)) {
         progress(worker);
-        status = afd__waiter_idle(&waiter);
+        status = check_members(worker, about, error);
+        if (status == AFD_OK) {
+            status = afd__waiter_idle(&waiter);
+        }
     }
     afd__stage_ends(&worker->observer, AFD_STAGE_WAIT, about);
     return status;
@@ -144,7 +158,10 @@ afd_status afd_attention_worker_dispatch(afd_attention_worker *worker, uint32_t 
                                          afd_wait *wait, afd_error *error)
 {
     const afd__subject about = { micro_batch, layer_id };
-    afd_status status = check_dispatch(worker, micro_batch, error);
+    afd_status status = check_members(worker, about, error);
+    if (status == AFD_OK) {
+        status = check_dispatch(worker, micro_batch, error);
+    }
     if (status == AFD_OK) {
         status = wait_for_descs(worker, about, wait, error);
     }
@@ -178,19 +195,61 @@ bool afd_attention_worker_is_idle(const afd_attention_worker *worker)
 
 /* ---- collect ---- */
 
-/* The caller's wait, with the writers progressed before its poll. */
+/* The caller's wait, with the writers progressed before its poll. With members, news of them ends it as a stop does:
+ * the operator looks at a stop word of ours, which stands for the caller's as well. */
 typedef struct progressing_wait {
     const afd_attention_worker *worker;
     const afd_wait *theirs; /* or NULL */
     afd_wait wait;
+    int32_t stop;           /* with members: 1 when the caller's word says so, or there is news */
+    bool has_news;
 } progressing_wait;
+
+static bool wants_stop(const progressing_wait *ours)
+{
+    return ours->theirs != NULL && afd__stop_requested(NULL, ours->theirs->stop);
+}
+
+static void look_for_news(progressing_wait *ours)
+{
+    ours->has_news = !wants_stop(ours) && afd__ties_have_news(&ours->worker->member->ties);
+    ours->stop = ours->has_news || wants_stop(ours);
+}
 
 static void progress_and_poll(void *argument)
 {
-    const progressing_wait *ours = argument;
+    progressing_wait *ours = argument;
     progress(ours->worker);
+    if (ours->worker->member != NULL) {
+        look_for_news(ours);
+    }
     if (ours->theirs != NULL && ours->theirs->poll != NULL) {
         ours->theirs->poll(ours->theirs->poll_arg);
+    }
+}
+
+/* Waits until the results are there, or cannot come any more. What is there already is collected, whoever has died
+ * since; so each piece of news is followed by one more look before it is acted upon. */
+static afd_status schedule_with_members(afd_attention_worker *worker, uint32_t micro_batch, progressing_wait *ours,
+                                        afd_error *error)
+{
+    ours->wait.stop = &ours->stop;
+    for (;;) {
+        afd_status status = afd_attention_schedule_poll(worker->context, micro_batch, NULL, error);
+        if (status != AFD_NOT_YET) {
+            return status;
+        }
+        afd__attention_member_listen(worker);
+        status = afd__attention_member_may_end(worker, micro_batch, error);
+        if (status != AFD_OK) {
+            return status;
+        }
+        ours->stop = wants_stop(ours);
+        ours->has_news = false;
+        status = afd_attention_schedule(worker->context, micro_batch, &ours->wait, NULL, error);
+        if (status != AFD_STOPPED || !ours->has_news) {
+            return status;
+        }
     }
 }
 
@@ -209,7 +268,9 @@ static afd_status wait_and_schedule(afd_attention_worker *worker, uint32_t micro
     ours.wait.poll = progress_and_poll;
     ours.wait.poll_arg = &ours;
     progress(worker);
-    afd_status status = afd_attention_schedule(worker->context, micro_batch, &ours.wait, NULL, error);
+    afd_status status = worker->member == NULL
+                            ? afd_attention_schedule(worker->context, micro_batch, &ours.wait, NULL, error)
+                            : schedule_with_members(worker, micro_batch, &ours, error);
     if (wait != NULL) {
         wait->late_num = ours.wait.late_num;
         wait->unpolled_pass_num = ours.wait.unpolled_pass_num;
@@ -299,13 +360,39 @@ int32_t afd_attention_worker_late_rank(const afd_attention_worker *worker, uint3
 
 /* ---- leaving ---- */
 
+static void close_round(afd_attention_worker *worker, uint32_t micro_batch)
+{
+    worker->rounds[micro_batch].state = AFD__ROUND_CLOSED;
+}
+
+/* With members, rounds that cannot end are given up, and the first of them says why; everybody is told goodbye. */
+static afd_status leave_members(afd_attention_worker *worker, afd_wait *wait, afd_error *error)
+{
+    afd_status lost = AFD_OK;
+    for (uint32_t m = 0; m < worker->shape.micro_batch_num; m++) {
+        afd_status status = complete_round(worker, m, wait, lost == AFD_OK ? error : NULL);
+        if (status == AFD_ERR_PEER) {
+            lost = status;
+            worker->member->lost_round_num++;
+        } else if (status != AFD_OK) {
+            return status;
+        }
+        close_round(worker, m);
+    }
+    afd_status status = afd__attention_member_leave(worker, wait, lost == AFD_OK ? error : NULL);
+    return status == AFD_OK ? lost : status;
+}
+
 afd_status afd_attention_worker_leave(afd_attention_worker *worker, afd_wait *wait, afd_error *error)
 {
     afd_status status = AFD_OK;
+    if (worker->member != NULL) {
+        return leave_members(worker, wait, error);
+    }
     for (uint32_t m = 0; status == AFD_OK && m < worker->shape.micro_batch_num; m++) {
         status = complete_round(worker, m, wait, error);
         if (status == AFD_OK) {
-            worker->rounds[m].state = AFD__ROUND_CLOSED;
+            close_round(worker, m);
         }
     }
     return status;

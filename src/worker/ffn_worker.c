@@ -8,6 +8,7 @@
 
 #include "base/error.h"
 #include "ffn/scheduler.h"
+#include "worker/ffn_member.h"
 
 /* ---- checks ---- */
 
@@ -208,6 +209,10 @@ afd_status afd_ffn_worker_accept(afd_ffn_worker *worker, uint32_t session, afd_w
 {
     uint32_t micro_batch_num = worker->shape.micro_batch_num;
     afd_status status = afd__check_range("session", session, 0, worker->shape.session_num - 1, error);
+    if (status == AFD_OK && worker->member != NULL) {
+        status = afd__fail(error, AFD_ERR_INVALID, "session", session, 0,
+                           "the worker listens: sessions join it, and are not accepted by hand");
+    }
     if (status == AFD_OK && worker->writers[session] != NULL) {
         status = afd__fail(error, AFD_ERR_INVALID, "session", session, 0,
                            "session %" PRIu32 " has a writer already; it must be dropped first", session);
@@ -235,6 +240,11 @@ afd_status afd_ffn_worker_accept(afd_ffn_worker *worker, uint32_t session, afd_w
 afd_status afd_ffn_worker_drop(afd_ffn_worker *worker, uint32_t session, afd_error *error)
 {
     afd_status status = afd__check_range("session", session, 0, worker->shape.session_num - 1, error);
+    if (status == AFD_OK && worker->member != NULL) {
+        afd__ffn_member_drop(worker, session, AFD_DROP_ASKED,
+                             afd__ffn_member_event(worker, AFD_EVENT_DROPPED, session));
+        return AFD_OK;
+    }
     if (status == AFD_OK) {
         status = afd_ffn_scheduler_drop(worker->schedule.scheduler, session, error);
     }
@@ -255,6 +265,7 @@ void afd_ffn_worker_close(afd_ffn_worker *worker)
     if (worker == NULL) {
         return;
     }
+    afd__ffn_member_close(worker);
     for (uint32_t s = 0; worker->writers != NULL && s < worker->shape.session_num; s++) {
         afd_writer_close(worker->writers[s]);
     }

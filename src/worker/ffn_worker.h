@@ -9,6 +9,9 @@
 #include "afd/worker.h"
 #include "worker/worker.h"
 
+/* What membership adds (ffn_member.h). */
+typedef struct afd__ffn_member afd__ffn_member;
+
 struct afd_ffn_worker {
     afd_shape shape;
     uint32_t hidden;
@@ -32,6 +35,13 @@ struct afd_ffn_worker {
 
     bool has_taken;               /* from the first take on, who is accepted joins */
     afd_worker_counters counters;
+    afd__ffn_member *member;      /* NULL: sessions are accepted and dropped by the engine */
 };
+
+/* ---- the halves of a step ---- */
+
+/* One look at the window; AFD_OK: something was taken, which is to be answered. */
+afd_status afd__ffn_worker_take(afd_ffn_worker *worker, uint32_t *taken_num, afd_error *error);
+afd_status afd__ffn_worker_answer(afd_ffn_worker *worker, uint32_t taken_num, afd_wild_id *wild, afd_error *error);
 
 #endif

@@ -4,6 +4,7 @@
 
 #include "base/error.h"
 #include "base/wait.h"
+#include "worker/ffn_member.h"
 #include "worker/ffn_worker.h"
 
 static const afd__subject several = { AFD_MICRO_BATCH_ANY, -1 };
@@ -32,8 +33,8 @@ static bool is_idle(const afd_ffn_worker *worker)
     return next_busy(worker, 0) == worker->shape.session_num;
 }
 
-/* One look at the window; not before the last answers have left, for the next ones are written where they stand. */
-static afd_status take(afd_ffn_worker *worker, uint32_t *taken_num, afd_error *error)
+/* Not before the last answers have left, for the next ones are written where they stand. */
+static afd_status look(afd_ffn_worker *worker, uint32_t *taken_num, afd_error *error)
 {
     progress(worker);
     if (!is_idle(worker)) {
@@ -41,6 +42,19 @@ static afd_status take(afd_ffn_worker *worker, uint32_t *taken_num, afd_error *e
     }
     afd__stage_begins(&worker->observer, AFD_STAGE_SCHEDULE, several);
     return afd_ffn_schedule_poll(worker->context, &worker->schedule, taken_num, error);
+}
+
+afd_status afd__ffn_worker_take(afd_ffn_worker *worker, uint32_t *taken_num, afd_error *error)
+{
+    if (worker->member == NULL) {
+        return look(worker, taken_num, error);
+    }
+    afd__ffn_member_before_take(worker);
+    afd_status status = look(worker, taken_num, error);
+    if (status == AFD_OK) {
+        afd__ffn_member_after_take(worker);
+    }
+    return status;
 }
 
 /* The micro-batch and the layer that all taken sessions share. */
@@ -65,7 +79,11 @@ static void drop_wild(afd_ffn_worker *worker, afd_wild_id *wild)
 {
     const afd_ffn_batch_out *out = &worker->out;
     for (uint32_t i = 0; i < out->wild_num; i++) {
-        (void)afd_ffn_worker_drop(worker, out->wild[i].session, NULL); /* in range: batching has checked it */
+        if (worker->member != NULL) {
+            afd__ffn_member_drop_wild(worker, &out->wild[i]);
+        } else {
+            (void)afd_ffn_worker_drop(worker, out->wild[i].session, NULL); /* in range: batching has checked it */
+        }
     }
     if (out->wild_num > 0 && wild != NULL) {
         *wild = out->wild[0];
@@ -159,8 +177,7 @@ static void count(afd_ffn_worker *worker, uint32_t round_num)
     worker->counters.byte_num += row_num * (2 * (uint64_t)worker->hidden + sizeof(int32_t));
 }
 
-/* Everything after a take. */
-static afd_status answer(afd_ffn_worker *worker, uint32_t taken_num, afd_wild_id *wild, afd_error *error)
+afd_status afd__ffn_worker_answer(afd_ffn_worker *worker, uint32_t taken_num, afd_wild_id *wild, afd_error *error)
 {
     afd__subject about = subject_of(worker->context, taken_num);
     worker->has_taken = true;
@@ -195,8 +212,8 @@ afd_status afd_ffn_worker_step(afd_ffn_worker *worker, afd_wild_id *wild, afd_er
 {
     uint32_t taken_num = 0;
     clear_wild(wild);
-    afd_status status = take(worker, &taken_num, error);
-    return status == AFD_OK ? answer(worker, taken_num, wild, error) : status;
+    afd_status status = afd__ffn_worker_take(worker, &taken_num, error);
+    return status == AFD_OK ? afd__ffn_worker_answer(worker, taken_num, wild, error) : status;
 }
 
 /* Takes, idling between the looks. That nobody is live is believed when poll had one chance to change it. */
@@ -204,7 +221,7 @@ static afd_status wait_and_take(afd_ffn_worker *worker, afd__waiter *waiter, uin
 {
     bool nobody_was_there = false;
     for (;;) {
-        afd_status status = take(worker, taken_num, error);
+        afd_status status = afd__ffn_worker_take(worker, taken_num, error);
         bool nobody_is_there = status == AFD_NOBODY_LIVE;
         if (status != AFD_NOT_YET && (!nobody_is_there || nobody_was_there)) {
             return status;
@@ -247,5 +264,5 @@ afd_status afd_ffn_worker_await(afd_ffn_worker *worker, afd_wait *wait, afd_wild
         /* The operator names who is late; or it takes what has come in this moment. */
         status = afd_ffn_schedule(worker->context, &worker->schedule, wait, &taken_num, error);
     }
-    return status == AFD_OK ? answer(worker, taken_num, wild, error) : status;
+    return status == AFD_OK ? afd__ffn_worker_answer(worker, taken_num, wild, error) : status;
 }

@@ -229,8 +229,10 @@ static afd__window_header good_header(const afd_shape *shape, afd_window_sizes *
     header.magic = AFD_WINDOW_MAGIC;
     header.version = AFD_WINDOW_VERSION;
     header.kind = AFD_WINDOW_FFN;
-    header.header_bytes = AFD_WINDOW_HEADER_BYTES;
-    header.file_bytes = AFD_WINDOW_HEADER_BYTES + sizes->window_bytes;
+    header.member_num = shape->session_num;
+    header.stats_offset = AFD_WINDOW_HEADER_BYTES;
+    header.header_bytes = afd__header_bytes(header.member_num);
+    header.file_bytes = header.header_bytes + sizes->window_bytes;
     header.generation = 1;
     header.shape = *shape;
     header.token_info_bytes = sizes->token_info_bytes;
@@ -241,6 +243,16 @@ static afd__window_header good_header(const afd_shape *shape, afd_window_sizes *
     return header;
 }
 
+/* Counters of two members, each of which differs from all others. */
+static void append_stats(seed_input *seed)
+{
+    uint64_t stats[WINDOW_FILE_STATS_START_BYTES / sizeof(uint64_t)];
+    for (uint64_t i = 0; i < sizeof(stats) / sizeof(stats[0]); i++) {
+        stats[i] = i + 1;
+    }
+    append(seed, stats, sizeof(stats));
+}
+
 static void write_window_file(const char *folder, const char *name, uint64_t options, const afd__window_header *header,
                               uint64_t file_bytes)
 {
@@ -248,6 +260,9 @@ static void write_window_file(const char *folder, const char *name, uint64_t opt
     window_file_input input = { options, file_bytes };
     append(&seed, &input, sizeof(input));
     append(&seed, header, (options & WINDOW_FILE_RAW) != 0 ? sizeof(*header) : WINDOW_FILE_HEADER_START_BYTES);
+    if ((options & WINDOW_FILE_RAW) == 0) {
+        append_stats(&seed);
+    }
     append(&seed, "\1\0\0\0\7\0\0\0\3\0\0\0", 12); /* the first desc: ready, layer 7, id 3 */
     write_seed(folder, name, &seed);
 }
@@ -273,6 +288,15 @@ static void write_window_file_seeds(const char *folder)
     header = good_header(&shape, &sizes);
     header.owner.pid = UINT32_MAX;
     write_window_file(folder, "wild_owner", 0, &header, header.file_bytes);
+    header = good_header(&shape, &sizes);
+    header.version = 1;
+    write_window_file(folder, "older_version", 0, &header, header.file_bytes);
+    header = good_header(&shape, &sizes);
+    header.member_num++;
+    write_window_file(folder, "a_member_too_many", 0, &header, header.file_bytes);
+    header = good_header(&shape, &sizes);
+    header.stats_offset = header.header_bytes;
+    write_window_file(folder, "counters_in_the_window", 0, &header, header.file_bytes);
     shape.attn_to_ffn_token_size = 0;
     header = good_header(&shape, &sizes);
     write_window_file(folder, "no_token_data", 0, &header, header.file_bytes);

@@ -3,8 +3,8 @@
  * Fuzz target: arbitrary bytes as the file of a window. They are refused by the header check and by
  * afd_window_open_file() alike; or the window opens, and then everything that its accessors hand out lies in the file.
  *
- *     input   window_file_input, then the file: raw; or the start of the header, and behind it the window. What is
- *             missing of header and window is 0.
+ *     input   window_file_input, then the file: raw; or the start of the header, that of the counters, and the window.
+ *             What is missing is 0.
  */
 #include "window_file_input.h"
 
@@ -12,6 +12,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include "afd/stats.h"
 #include "fuzz.h"
 #include "window/header.h"
 
@@ -37,8 +38,10 @@ static void bend_header(file_image *file)
     header.magic = AFD_WINDOW_MAGIC;
     header.version = AFD_WINDOW_VERSION;
     header.kind = AFD_WINDOW_FFN;
-    header.header_bytes = AFD_WINDOW_HEADER_BYTES;
-    header.file_bytes = AFD_WINDOW_HEADER_BYTES + sizes.window_bytes;
+    header.member_num = header.shape.session_num;
+    header.stats_offset = AFD_WINDOW_HEADER_BYTES;
+    header.header_bytes = afd__header_bytes(header.member_num);
+    header.file_bytes = header.header_bytes + sizes.window_bytes;
     header.token_info_bytes = sizes.token_info_bytes;
     header.token_data_offset = sizes.token_data_offset;
     header.token_data_bytes = sizes.token_data_bytes;
@@ -59,6 +62,22 @@ static void make_raw(file_image *file, const uint8_t *data, size_t size)
     memcpy(file->content, data, file->bytes);
 }
 
+/* Moves the next bytes of the input to a place in the file. */
+static void place(file_image *file, uint64_t offset, uint64_t bytes, const uint8_t **data, size_t *size)
+{
+    uint64_t taken = at_most(*size, offset < FILE_BYTES_MAX ? at_most(bytes, FILE_BYTES_MAX - offset) : 0);
+    memcpy(file->content + at_most(offset, FILE_BYTES_MAX), *data, taken);
+    *data += taken;
+    *size -= taken;
+}
+
+static uint64_t window_offset(const file_image *file)
+{
+    afd__window_header header;
+    memcpy(&header, file->content, sizeof(header));
+    return header.header_bytes;
+}
+
 static void make_file(file_image *file, const uint8_t *data, size_t size)
 {
     window_file_input input = { 0 };
@@ -73,14 +92,13 @@ static void make_file(file_image *file, const uint8_t *data, size_t size)
         make_raw(file, data, size);
         return;
     }
-    uint64_t header_bytes = at_most(size, WINDOW_FILE_HEADER_START_BYTES);
-    uint64_t window_bytes = at_most(size - header_bytes, FILE_BYTES_MAX - AFD_WINDOW_HEADER_BYTES);
-    memcpy(file->content, data, header_bytes);
-    memcpy(file->content + AFD_WINDOW_HEADER_BYTES, data + header_bytes, window_bytes);
+    place(file, 0, WINDOW_FILE_HEADER_START_BYTES, &data, &size);
+    place(file, AFD_WINDOW_HEADER_BYTES, WINDOW_FILE_STATS_START_BYTES, &data, &size);
     file->bytes = at_most(input.file_bytes, FILE_BYTES_MAX);
     if ((input.options & WINDOW_FILE_BEND) != 0) {
         bend_header(file);
     }
+    place(file, window_offset(file), FILE_BYTES_MAX, &data, &size);
 }
 
 /* ---- what an open window hands out ---- */
@@ -154,14 +172,34 @@ static void check_bind_is_refused(afd_window *window, const afd_window_info *inf
     fuzz_expect(context.ffn.window.token_info_buf == 0, "a refused bind writes nothing");
 }
 
+/* A look at counters is a copy of them, and there are none beyond the last member. */
+static void look_at_stats(const afd_window *window, const afd_window_info *info, const file_image *file)
+{
+    afd_worker_stats worker;
+    afd_member_stats member;
+    const uint8_t *stats = file->content + AFD_WINDOW_HEADER_BYTES;
+    fuzz_expect(afd_window_member_num(window) == info->shape.session_num, "an FFN window has a member a session");
+    fuzz_expect(afd_window_worker_stats(window, &worker, NULL) == AFD_OK, "a file has counters");
+    fuzz_expect(memcmp(&worker, stats, sizeof(worker)) == 0, "the worker's counters are those of the file");
+    for (uint32_t i = 0; i < info->shape.session_num; i++) {
+        fuzz_expect(afd_window_member_stats(window, i, &member, NULL) == AFD_OK, "every session has counters");
+        fuzz_expect(memcmp(&member, stats + sizeof(worker) + i * sizeof(member), sizeof(member)) == 0,
+                    "a member's counters are those of the file");
+    }
+    fuzz_expect(afd_window_member_stats(window, info->shape.session_num, &member, NULL) == AFD_ERR_INVALID,
+                "there are no others");
+}
+
 static void look_at_window(afd_window *window, const file_image *file, const afd_window_sizes *sizes)
 {
     afd_window_info info;
     afd_window_describe(window, &info);
     fuzz_expect(info.valid && info.file_bytes == file->bytes, "an open window is valid and as large as its file");
     fuzz_expect(memcmp(&info.sizes, sizes, sizeof(*sizes)) == 0, "its sizes are those of its header");
-    fuzz_expect(info.sizes.window_bytes == file->bytes - AFD_WINDOW_HEADER_BYTES, "the window is the rest of the file");
+    fuzz_expect(info.sizes.window_bytes == file->bytes - afd__header_bytes(info.shape.session_num),
+                "the window is the rest of the file");
     fuzz_expect(info.owner <= AFD_OWNER_UNKNOWN, "its owner is alive, dead or unknown");
+    look_at_stats(window, &info, file);
     look_at_descs(window, &info);
     check_bind_is_refused(window, &info);
 }

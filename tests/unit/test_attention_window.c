@@ -9,7 +9,7 @@
 
 /* 2 micro-batches of 5 tokens with 3 slots of 64 bytes: 60 bytes of flags each, 120 in all, 1920 of data. */
 enum { FLAGS_BYTES = 60, INFO_BYTES = 120, DATA_OFFSET = 512, DATA_BYTES = 1920, WINDOW_BYTES = 2432 };
-enum { HEADER_BYTES = 4096, KIND_OFFSET = 12, SESSIONS_OFFSET = 48, TO_ATTENTION_OFFSET = 72 };
+enum { HEADER_BYTES = 8192, KIND_OFFSET = 12, SESSIONS_OFFSET = 48, TO_ATTENTION_OFFSET = 72 };
 
 static void the_sizes_are_the_formulas_of_the_header(void **state)
 {

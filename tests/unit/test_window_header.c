@@ -44,9 +44,11 @@ static const header_field fields[] = {
     { 128, 39, AFD_ERR_OWNER_DEAD, "header.owner.pid" }, /* the boot id: another boot */
     { 167, 1, AFD_ERR_BAD_WINDOW, "header.owner.boot_id terminator" },
     { 168, 4, AFD_OK, NULL }, /* whom it replaced */
+    { 172, 4, AFD_ERR_BAD_WINDOW, "header.member_num" },
+    { 176, 8, AFD_ERR_BAD_WINDOW, "header.stats_offset" },
 };
 
-enum { FIELD_NUM = sizeof(fields) / sizeof(fields[0]), FIELDS_END = 172, HEADER_BYTES = 4096 };
+enum { FIELD_NUM = sizeof(fields) / sizeof(fields[0]), FIELDS_END = 184, HEADER_BYTES = 4096 };
 
 static void the_table_of_fields_has_no_gap(void **state)
 {
@@ -157,6 +159,54 @@ static void a_count_of_zero_in_the_header_is_a_bad_window(void **state)
     afd_window_close(window);
 }
 
+static void a_window_of_an_older_version_is_refused_with_both_versions(void **state)
+{
+    (void)state;
+    const char *name = name_of("older");
+    afd_window *window = create_window(name);
+    const uint32_t versions[] = { 0, 1, 3, UINT32_MAX };
+    for (size_t i = 0; i < sizeof(versions) / sizeof(versions[0]); i++) {
+        char text[AFD_ERROR_MESSAGE_BYTES];
+        afd_error error;
+        patch_file(name, 8, &versions[i], sizeof(versions[i]));
+        assert_int_equal(try_join(name, AFD_WINDOW_READ, &error), AFD_ERR_BAD_WINDOW);
+        assert_int_equal(error.value, versions[i]);
+        assert_int_equal(error.bound, 2);
+        (void)snprintf(text, sizeof(text), "the window has format version %u, this libafd reads version 2 only",
+                       versions[i]);
+        assert_string_equal(error.message, text);
+    }
+    afd_window_close(window);
+}
+
+/* Of which the members are not the sessions: any number that is not absurd will do, if the file is as long. */
+static void the_members_of_an_attention_window_must_fit_its_file(void **state)
+{
+    (void)state;
+    const char *name = name_of("members");
+    const uint32_t fit_num = (2 * HEADER_BYTES - 256) / 128 - HEADER_BYTES / 128; /* in the page that 0 have, too */
+    const struct {
+        uint32_t member_num;
+        const char *field; /* NULL: good */
+    } rows[] = {
+        { 0, NULL }, { 1, NULL }, { fit_num, NULL },
+        { fit_num + 1, "header.header_bytes" }, { 65536, "header.header_bytes" },
+        { 65537, "header.member_num" }, { UINT32_MAX, "header.member_num" },
+    };
+    afd_window *window = NULL;
+    assert_int_equal(afd_attention_window_create_shared(name, &small_shape, &window, NULL), AFD_OK);
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        afd_error error;
+        patch_file(name, 172, &rows[i].member_num, sizeof(rows[i].member_num));
+        assert_int_equal(try_join(name, AFD_WINDOW_READ, &error),
+                         rows[i].field == NULL ? AFD_OK : AFD_ERR_BAD_WINDOW);
+        if (rows[i].field != NULL) {
+            assert_string_equal(error.field, rows[i].field);
+        }
+    }
+    afd_window_close(window);
+}
+
 static void reserved_bytes_may_hold_what_a_later_version_puts_there(void **state)
 {
     (void)state;
@@ -178,8 +228,8 @@ static void a_file_of_another_size_is_refused(void **state)
     afd_window_info info;
     afd_window_describe(window, &info);
     off_t right = (off_t)info.file_bytes;
-    const off_t sizes[] = { 0, 1, 171, 4095, 4096, right - 1, right + 1, right + 4096, 2 * right };
-    char whole[16384];
+    const off_t sizes[] = { 0, 1, 171, 4095, 4096, 8192, right - 1, right + 1, right + 4096, 2 * right };
+    char whole[32768];
     assert_true((size_t)right <= sizeof(whole));
     read_file(name, 0, whole, (size_t)right);
     for (size_t i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++) {
@@ -265,6 +315,8 @@ int main(void)
         cmocka_unit_test(every_field_of_the_header_is_checked),
         cmocka_unit_test(every_single_bit_of_what_is_checked_counts),
         cmocka_unit_test(a_count_of_zero_in_the_header_is_a_bad_window),
+        cmocka_unit_test(a_window_of_an_older_version_is_refused_with_both_versions),
+        cmocka_unit_test(the_members_of_an_attention_window_must_fit_its_file),
         cmocka_unit_test(reserved_bytes_may_hold_what_a_later_version_puts_there),
         cmocka_unit_test(a_file_of_another_size_is_refused),
         cmocka_unit_test(a_file_that_others_can_reach_is_refused),

@@ -1,0 +1,300 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Who comes and who goes, decided by the worker's thread between two steps, when no row of anybody is under way. */
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/error.h"
+#include "ffn/scheduler.h"
+#include "window/handover.h"
+#include "window/registry.h"
+#include "window/stats.h"
+#include "worker/ffn_member.h"
+#include "worker/member/event.h"
+
+static afd_ffn_scheduler *scheduler_of(const afd_ffn_worker *worker)
+{
+    return worker->schedule.scheduler;
+}
+
+static bool is_anchored(const afd_ffn_worker *worker)
+{
+    return scheduler_of(worker)->live_num > 0 || worker->member->next_start != UINT64_MAX;
+}
+
+/* ---- asking for a place ---- */
+
+static void refuse(afd_ffn_worker *worker, afd__guest *guest, const afd_error *error)
+{
+    afd__door *door = &worker->member->door;
+    afd__message message = afd__message_make(AFD__MESSAGE_REFUSED, guest->epoch);
+    message.status = error->status;
+    afd__message_set_text(&message, error->message);
+    guest->state = AFD__GUEST_REFUSED;
+    (void)snprintf(guest->text, sizeof(guest->text), "%s", message.text);
+    (void)afd__channel_send(guest->fd, &message);
+    afd__door_ask(door, guest, AFD__ASKS_TO_BE_TOLD_OF);
+}
+
+static uint32_t first_free_place(const afd__door *door, uint32_t first)
+{
+    uint32_t session_num = door->terms.shape.session_num;
+    for (uint32_t i = 0; i < session_num; i++) {
+        uint32_t session = (first % session_num + i) % session_num;
+        if (door->places[session] == NULL) {
+            return session;
+        }
+    }
+    return session_num;
+}
+
+/* Whether who has the place can write no more: its process has ended, or it is the same worker, which says by coming
+ * again that it has left that incarnation behind. A process that is merely stopped is neither. */
+static bool has_let_go(const afd__guest *holder, const afd__guest *guest)
+{
+    bool is_successor = holder->pid == guest->pid &&
+                        (holder->epoch == guest->previous_epoch || holder->epoch == guest->epoch);
+    return is_successor || afd__peer_has_ended(holder->pidfd);
+}
+
+/* AFD_OK: the place is free now. */
+static afd_status make_room(afd_ffn_worker *worker, const afd__guest *guest, uint32_t session, afd__telling *what,
+                            afd_error *error)
+{
+    afd__door *door = &worker->member->door;
+    afd__guest *holder = door->places[session];
+    if (holder == NULL) {
+        return AFD_OK;
+    }
+    if (!has_let_go(holder, guest)) {
+        return afd__fail(error, AFD_ERR_EXISTS, "session", session, holder->pid,
+                         "session %" PRIu32 " is held by process %" PRIu32 ", which lives%s", session, holder->pid,
+                         holder->state == AFD__GUEST_LOST ? ", though it was dropped" : "");
+    }
+    if (holder->state == AFD__GUEST_ADMITTED) {
+        holder->reason = holder->pid == guest->pid ? AFD_DROP_CLOSED : AFD_DROP_EXITED;
+        afd__ffn_member_lose(worker, holder, afd__ffn_member_event(worker, AFD_EVENT_DROPPED, session), what);
+    }
+    if (door->places[session] == holder) {
+        afd__door_dismiss(door, holder);
+    }
+    return AFD_OK;
+}
+
+static void offer(afd_ffn_worker *worker, afd__guest *guest)
+{
+    afd__ffn_member *member = worker->member;
+    afd_window_info info;
+    afd_window_describe(worker->window, &info);
+    afd__message message = afd__message_make(AFD__MESSAGE_TURN, guest->epoch);
+    message.turn = member->turn;
+    message.anchored = is_anchored(worker);
+    message.session = guest->session;
+    message.generation = info.generation;
+    message.window_key = info.name[0] == '\0' ? afd__window_share(worker->window) : 0;
+    message.pid = (uint32_t)getpid();
+    guest->state = AFD__GUEST_OFFERED;
+    afd__door_say(&member->door, guest, &message);
+}
+
+static void answer_hello(afd_ffn_worker *worker, afd__guest *guest, afd__telling *what)
+{
+    afd__door *door = &worker->member->door;
+    afd_error error;
+    uint32_t session = guest->session;
+    afd_status status = AFD_OK;
+    if (session == AFD_SESSION_ANY) {
+        session = first_free_place(door, guest->first_session);
+    }
+    if (session == worker->shape.session_num) {
+        status = afd__fail(&error, AFD_ERR_EXISTS, "session", AFD_SESSION_ANY, session,
+                           "all %" PRIu32 " places are taken", session);
+    } else {
+        status = make_room(worker, guest, session, what, &error);
+    }
+    if (status != AFD_OK) {
+        refuse(worker, guest, &error);
+        return;
+    }
+    guest->session = session;
+    door->places[session] = guest;
+    offer(worker, guest);
+}
+
+/* ---- starting ---- */
+
+/* Nobody writes the descs of the session but us: whoever did before can write no more. */
+static void reset_descs(const afd_ffn_worker *worker, uint32_t session)
+{
+    size_t id_num = (size_t)worker->shape.micro_batch_size * worker->shape.selected_expert_num;
+    for (uint32_t m = 0; m < worker->shape.micro_batch_num; m++) {
+        afd__desc_reset(afd_window_desc(worker->window, session, m), id_num);
+    }
+    memset(&worker->round_numbers[(size_t)session * worker->shape.micro_batch_num], 0,
+           worker->shape.micro_batch_num * sizeof(uint64_t));
+}
+
+static void show_joined(afd_ffn_worker *worker, const afd__guest *guest)
+{
+    afd_member_stats *stats = afd__window_own_member_stats(worker->window, guest->session);
+    uint64_t now_ns = afd_clock_ns();
+    afd__stat_set(&stats->state, worker->member->takes_turns && !guest->is_pending ? AFD_MEMBER_LIVE
+                                                                                   : AFD_MEMBER_JOINING);
+    afd__stat_set(&stats->pid, guest->pid);
+    afd__stat_set(&stats->epoch, guest->epoch);
+    afd__stat_set(&stats->joined_ns, now_ns);
+    afd__stat_set(&stats->heard_ns, now_ns);
+    afd__stat_set(&stats->delivered_ns, 0);
+    afd__stat_add(&stats->join_num, 1);
+    afd__stat_add(&worker->member->door.stats->join_num, 1);
+}
+
+static void admit(afd_ffn_worker *worker, afd__guest *guest, afd__telling *what)
+{
+    afd__ffn_member *member = worker->member;
+    const afd__message welcome = afd__message_make(AFD__MESSAGE_WELCOME, guest->epoch);
+    afd_event_kind kind = guest->previous_epoch == 0 ? AFD_EVENT_JOINED : AFD_EVENT_REJOINED;
+    reset_descs(worker, guest->session);
+    worker->writers[guest->session] = guest->writer;
+    guest->is_lent = true;
+    guest->state = AFD__GUEST_ADMITTED;
+    if (member->takes_turns) {
+        guest->is_pending = true;
+        afd__ffn_member_find_next_start(member);
+        afd__ffn_member_settle_turn(worker);
+    } else {
+        (void)afd_ffn_scheduler_admit(scheduler_of(worker), guest->session, NULL); /* in range */
+    }
+    show_joined(worker, guest);
+    afd__door_say(&member->door, guest, &welcome);
+    what->is_due = true;
+    what->event = afd__event_make(kind, guest->session);
+    what->event.pid = guest->pid;
+    what->event.epoch = guest->epoch;
+    (void)snprintf(what->text, sizeof(what->text), "session %" PRIu32 " (process %" PRIu32 ") has %s", guest->session,
+                   guest->pid, afd_event_kind_text(kind));
+}
+
+/* A start that no FFN worker could agree to is garbage. */
+static bool is_start(const afd_ffn_worker *worker, uint64_t start)
+{
+    return start % worker->shape.micro_batch_num == 0;
+}
+
+static void answer_start(afd_ffn_worker *worker, afd__guest *guest, afd__telling *what)
+{
+    afd__ffn_member *member = worker->member;
+    if (guest->state != AFD__GUEST_OFFERED) {
+        return;
+    }
+    if (!is_start(worker, guest->start)) {
+        afd_error error;
+        (void)afd__fail(&error, AFD_ERR_INVALID, "message.turn", guest->start, worker->shape.micro_batch_num,
+                        "a session starts at turn %" PRIu64 ", must be a multiple of %" PRIu32, guest->start,
+                        worker->shape.micro_batch_num);
+        afd__door_dismiss(&member->door, guest);
+        refuse(worker, guest, &error);
+        return;
+    }
+    if (member->takes_turns && !is_anchored(worker)) {
+        afd__ffn_member_set_turn(worker, guest->start);
+    }
+    if (member->takes_turns && guest->start < member->turn) {
+        afd__message late = afd__message_make(AFD__MESSAGE_LATE, guest->epoch);
+        late.turn = member->turn;
+        afd__door_say(&member->door, guest, &late);
+        return;
+    }
+    admit(worker, guest, what);
+}
+
+/* ---- going ---- */
+
+static void answer_goodbye(afd_ffn_worker *worker, afd__guest *guest, afd__telling *what)
+{
+    afd__door *door = &worker->member->door;
+    const afd__message gone = afd__message_make(AFD__MESSAGE_GONE, guest->epoch);
+    if (guest->state == AFD__GUEST_ADMITTED) {
+        afd__ffn_member_take_out(worker, guest, AFD_MEMBER_LEFT);
+        afd__ffn_member_settle_turn(worker);
+        what->is_due = true;
+        what->event = afd__event_make(AFD_EVENT_LEFT, guest->session);
+        what->event.pid = guest->pid;
+        what->event.epoch = guest->epoch;
+        (void)snprintf(what->text, sizeof(what->text), "session %" PRIu32 " (process %" PRIu32 ") has left",
+                       guest->session, guest->pid);
+        afd__stat_add(&door->stats->leave_num, 1);
+    }
+    if (guest->fd >= 0) {
+        (void)afd__channel_send(guest->fd, &gone);
+    }
+    afd__door_dismiss(door, guest);
+}
+
+static void answer_withdrawal(afd_ffn_worker *worker, afd__guest *guest)
+{
+    if (guest->state == AFD__GUEST_ADMITTED) {
+        afd__ffn_member_take_out(worker, guest, AFD_MEMBER_AWAY);
+        afd__ffn_member_settle_turn(worker);
+    }
+    offer(worker, guest);
+}
+
+static void tell_refused(afd_ffn_worker *worker, afd__guest *guest, afd__telling *what)
+{
+    afd__door *door = &worker->member->door;
+    what->is_due = true;
+    what->event = afd__event_make(AFD_EVENT_REFUSED, guest->session);
+    what->event.pid = guest->pid;
+    what->event.epoch = guest->epoch;
+    (void)snprintf(what->text, sizeof(what->text), "process %" PRIu32 " was refused: %.180s", guest->pid, guest->text);
+    afd__stat_add(&door->stats->refuse_num, 1);
+    afd__door_dismiss(door, guest);
+}
+
+/* ---- hearing ---- */
+
+/* One guest that asks for one of these; who goes makes room for who comes, and so is heard first. */
+static bool hear_one(afd_ffn_worker *worker, uint32_t asks, afd__telling *what)
+{
+    afd__door *door = &worker->member->door;
+    afd__guest *guest = afd__door_next(door, asks);
+    if (guest == NULL) {
+        return false;
+    }
+    uint32_t asked = guest->asks;
+    guest->asks = 0;
+    if ((asked & AFD__ASKS_GOODBYE) != 0) {
+        answer_goodbye(worker, guest, what);
+    } else if ((asked & AFD__ASKS_TO_BE_LOST) != 0) {
+        if (guest->state == AFD__GUEST_ADMITTED) {
+            afd__ffn_member_lose(worker, guest, afd__ffn_member_event(worker, AFD_EVENT_DROPPED, guest->session), what);
+        } else if (guest->state != AFD__GUEST_LOST) {
+            afd__door_dismiss(door, guest);
+        }
+    } else if ((asked & AFD__ASKS_TO_BE_TOLD_OF) != 0) {
+        tell_refused(worker, guest, what);
+    } else if ((asked & AFD__ASKS_WITHDRAWAL) != 0) {
+        answer_withdrawal(worker, guest);
+    } else if ((asked & AFD__ASKS_START) != 0) {
+        answer_start(worker, guest, what);
+    } else {
+        answer_hello(worker, guest, what);
+    }
+    return true;
+}
+
+void afd__ffn_member_hear(afd_ffn_worker *worker)
+{
+    static const uint32_t goers = AFD__ASKS_GOODBYE | AFD__ASKS_TO_BE_LOST;
+    afd__door *door = &worker->member->door;
+    bool has_heard = true;
+    while (has_heard) {
+        afd__telling what = { .is_due = false };
+        afd__door_lock(door);
+        has_heard = hear_one(worker, goers, &what) || hear_one(worker, UINT32_MAX, &what);
+        afd__door_unlock(door);
+        afd__ffn_member_tell(worker, &what);
+    }
+}

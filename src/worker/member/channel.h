@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The channel between two members: a connected unix socket that keeps messages apart. A door's name is in the abstract
+ * namespace, "afd.NAME", which has no file: a process that is killed leaves nothing behind, and takes the name with it.
+ *
+ * Nothing here blocks. The kernel says which process and which user the other end is; another user is refused.
+ */
+#ifndef AFD_WORKER_MEMBER_CHANNEL_H
+#define AFD_WORKER_MEMBER_CHANNEL_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "afd/status.h"
+#include "worker/member/message.h"
+
+/* Who is at the other end. */
+typedef struct afd__peer {
+    uint32_t pid;
+    int pidfd; /* readable once the process has ended; the caller's to close */
+} afd__peer;
+
+/* AFD_ERR_EXISTS if another door has the name; AFD_ERR_SYSTEM. */
+afd_status afd__channel_listen(const char *name, int *fd, afd_error *error);
+
+/* AFD_ERR_NOT_FOUND if there is no door of the name; AFD_NOT_YET if it is too busy to let anybody in. */
+afd_status afd__channel_connect(const char *name, int *fd, afd_error *error);
+
+/* AFD_NOT_YET if nobody is there. */
+afd_status afd__channel_accept(int listener, int *fd, afd_error *error);
+
+/* AFD_ERR_ACCESS for another user's process, or one that cannot be seen from here. */
+afd_status afd__channel_identify(int fd, afd__peer *peer, afd_error *error);
+
+/* Whether the process of a pidfd has ended. */
+bool afd__peer_has_ended(int pidfd);
+
+/* AFD_NOT_YET if the other end has not read for so long that there is no room; AFD_ERR_PEER if it is gone. */
+afd_status afd__channel_send(int fd, const afd__message *message);
+
+/* AFD_NOT_YET; AFD_ERR_PEER when it was closed; AFD_ERR_INVALID for what is no message. */
+afd_status afd__channel_receive(int fd, afd__message *message, afd_error *error);
+
+/* Closes a descriptor, if it is one, and forgets it. */
+void afd__channel_close(int *fd);
+
+#endif

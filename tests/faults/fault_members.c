@@ -4,6 +4,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
+#include <unistd.h>
 
 #include "fault_board.h"
 
@@ -22,9 +24,19 @@ afd_member_options fault_member_options(void)
     return options;
 }
 
-void fault_name(const fault_world *world, char side, uint32_t number, char name[FAULT_NAME_BYTES])
+void fault_name_prefix(const fault_world *world, char prefix[FAULT_NAME_BYTES])
 {
-    (void)snprintf(name, FAULT_NAME_BYTES, "faults-%d-%c%" PRIu32, (int)world->parent, side, number);
+    (void)snprintf(prefix, FAULT_NAME_BYTES, "faults-%d-", (int)world->parent);
+}
+
+void fault_ffn_name(const fault_world *world, uint32_t rank, char name[FAULT_NAME_BYTES])
+{
+    (void)snprintf(name, FAULT_NAME_BYTES, "faults-%d-f%" PRIu32, (int)world->parent, rank);
+}
+
+void fault_attention_name(const fault_world *world, uint32_t session, pid_t pid, char name[FAULT_NAME_BYTES])
+{
+    (void)snprintf(name, FAULT_NAME_BYTES, "faults-%d-a%" PRIu32 "-%d", (int)world->parent, session, (int)pid);
 }
 
 /* ---- what a member is told ---- */
@@ -102,7 +114,7 @@ int fault_be_ffn(const fault_world *world, uint32_t rank)
     afd_ffn_worker *worker = NULL;
     char name[FAULT_NAME_BYTES];
     afd_error error;
-    fault_name(world, 'f', rank, name);
+    fault_ffn_name(world, rank, name);
     afd_ffn_worker_options worker_options = layer_case_ffn_options(&world->f->layer, rank);
     worker_options.window_name = name;
     worker_options.experts = run_experts;
@@ -151,6 +163,14 @@ static afd_wait wait_some(afd_late late[LATE_NUM], uint64_t limit_ns)
     return wait;
 }
 
+/* Who has the place, as the sentence says it to a person. */
+static int32_t holder_in(const char *message)
+{
+    const char *found = strstr(message, "held by process ");
+    int holder = 0;
+    return found != NULL && sscanf(found, "held by process %d", &holder) == 1 ? holder : -1;
+}
+
 /* Until everybody is there; a place that somebody else holds is asked for again. */
 static afd_status join(attention_member *self, bool again, afd_error *error)
 {
@@ -168,7 +188,9 @@ static afd_status join(attention_member *self, bool again, afd_error *error)
             return AFD_OK;
         }
         if (status == AFD_ERR_EXISTS) {
-            board_set(&self->seat->refused_by_pid, (int32_t)error->value);
+            const struct timespec pause = { 0, 50000000 };
+            board_set(&self->seat->refused_by_pid, holder_in(error->message));
+            (void)nanosleep(&pause, NULL);
         } else if (status != AFD_DEADLINE && status != AFD_ERR_PEER) {
             return status;
         }
@@ -383,7 +405,7 @@ static int be_attention(attention_member *self)
 {
     char name[FAULT_NAME_BYTES];
     afd_error error;
-    fault_name(self->base.world, 'a', self->base.number, name);
+    fault_attention_name(self->base.world, self->base.number, getpid(), name);
     afd_attention_worker_options options = layer_case_attention_options(self->c, self->base.number);
     options.window_name = name;
     afd_status status = afd_attention_worker_create(&options, &self->worker, &error);
@@ -408,7 +430,7 @@ int fault_be_attention(const fault_world *world, uint32_t session)
         .seat = &world->board->attention[session],
     };
     for (uint32_t rank = 0; rank < self.c->ffn_num; rank++) {
-        fault_name(world, 'f', rank, self.name_texts[rank]);
+        fault_ffn_name(world, rank, self.name_texts[rank]);
         self.names[rank] = self.name_texts[rank];
     }
     make_flights(&self);

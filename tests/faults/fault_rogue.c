@@ -50,7 +50,7 @@ void fault_pester(const fault_world *world, uint64_t seed)
     for (int i = 0; i < VISITS; i++) {
         char name[FAULT_NAME_BYTES];
         const size_t place = random_below(&numbers, OPEN_MAX_NUM);
-        fault_name(world, 'f', random_below(&numbers, world->f->layer.ffn_num), name);
+        fault_ffn_name(world, random_below(&numbers, world->f->layer.ffn_num), name);
         if (open_fds[place] >= 0) {
             (void)close(open_fds[place]);
         }

@@ -461,18 +461,23 @@ static void check_log(run *r, pid_t victim_pid)
     }
 }
 
+static void complain_of_name(void *arg, const afd_window_info *info)
+{
+    run *r = arg;
+    char prefix[FAULT_NAME_BYTES];
+    fault_name_prefix(&r->world, prefix);
+    if (strncmp(info->name, prefix, strlen(prefix)) == 0) {
+        complain(r, "shared memory is left: %s", info->name);
+        (void)afd_window_remove(info->name, true, NULL);
+    }
+}
+
 /* Names that are still there. What a member that was killed left behind is the others' to remove. */
 static void check_names(run *r)
 {
-    static const char sides[] = { 'f', 'a' };
-    for (size_t i = 0; i < sizeof(sides); i++) {
-        for (uint32_t number = 0; number < number_of(r, sides[i]); number++) {
-            char name[FAULT_NAME_BYTES];
-            fault_name(&r->world, sides[i], number, name);
-            if (afd_window_remove(name, true, NULL) == AFD_OK) {
-                complain(r, "shared memory is left: %s", name);
-            }
-        }
+    afd_error error;
+    if (afd_window_list(complain_of_name, r, &error) != AFD_OK) {
+        complain(r, "cannot list windows: %s", error.message);
     }
 }
 

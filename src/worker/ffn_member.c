@@ -166,6 +166,9 @@ static void admit(afd_ffn_worker *worker, afd__guest *guest, afd__telling *what)
     } else {
         (void)afd_ffn_scheduler_admit(scheduler_of(worker), guest->session, NULL); /* in range */
     }
+    if (!member->takes_turns && !worker->has_taken) { /* as who is accepted by hand before the first take */
+        afd__scheduler_note_taken(scheduler_of(worker), guest->session, afd_clock_ns());
+    }
     show_joined(worker, guest);
     afd__door_say(&member->door, guest, &welcome);
     what->is_due = true;

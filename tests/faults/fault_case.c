@@ -35,16 +35,15 @@ int fault_reason(fault_kind kind)
     return facts[kind].reason;
 }
 
-static afd__fault_point draw_point(fault_kind kind, random_numbers *numbers)
+/* One that the victim comes by: an int8 row is made in its place and not put, and a rank without experts replies nothing. */
+static afd__fault_point draw_point(const fault_case *f, random_numbers *numbers)
 {
-    switch (kind) {
-    case FAULT_WILD_IDS:
-    case FAULT_WILD_FLAGS:
-        return AFD__FAULT_PUBLISH; /* where a desc is complete, and so can be spoiled */
-    default:
-        return fault_side(kind) == 'f' ? (afd__fault_point)(AFD__FAULT_TAKE + random_below(numbers, 4))
-                                       : (afd__fault_point)(AFD__FAULT_PUT + random_below(numbers, 2));
+    const bool spoils = f->kind == FAULT_WILD_IDS || f->kind == FAULT_WILD_FLAGS; /* a desc that is complete */
+    if (fault_side(f->kind) != 'f') {
+        return spoils || f->layer.quantize || random_chance(numbers, 50) ? AFD__FAULT_PUBLISH : AFD__FAULT_PUT;
     }
+    const uint32_t point_num = f->layer.local_nums[f->victim] > 0 ? 4 : 2;
+    return (afd__fault_point)(AFD__FAULT_TAKE + random_below(numbers, point_num));
 }
 
 /* All-sync, or groups of one; sessions that wait for each other in smaller groups have one FFN worker. */
@@ -80,7 +79,7 @@ void fault_case_draw(fault_case *f, uint64_t seed, uint32_t number)
         layer_case_make(c);
     }
     f->victim = random_below(&numbers, fault_side(f->kind) == 'f' ? c->ffn_num : c->attention_num);
-    f->point = draw_point(f->kind, &numbers);
+    f->point = draw_point(f, &numbers);
     f->hit = 1 + random_below(&numbers, 20);
 }
 

@@ -230,6 +230,18 @@ static bool is_reported(run *r)
     return first_report(r) != NULL;
 }
 
+/* By everybody whom it concerns, so that what happens next is told apart from it. */
+static bool is_reported_by_all(run *r)
+{
+    const int32_t num = board_get(&r->board->log_num);
+    uint32_t report_num = 0;
+    for (int32_t i = 0; i < num && i < FAULT_LOG_MAX; i++) {
+        const fault_entry *entry = &r->board->log[i];
+        report_num += board_get(&entry->is_written) != 0 && reports_victim(r, entry);
+    }
+    return report_num >= number_of(r, fault_side(r->f->kind) == 'f' ? 'a' : 'f');
+}
+
 static bool was_refused(run *r)
 {
     return board_get(&victim_of(r)->refused_by_pid) != 0;
@@ -297,7 +309,7 @@ static bool lose_and_return(run *r)
 static bool stop_and_continue(run *r)
 {
     const pid_t pid = r->struck_pid;
-    if (!look_until(r, is_reported, "nobody reports the stopped one")) {
+    if (!look_until(r, is_reported_by_all, "not everybody reports the stopped one")) {
         return false;
     }
     if (fault_side(r->f->kind) == 'a') { /* the others go on without it */
@@ -319,7 +331,7 @@ static bool stop_and_continue(run *r)
 static bool stop_and_replace(run *r)
 {
     const pid_t stopped = r->struck_pid;
-    if (!look_until(r, is_reported, "nobody reports the stopped one")) {
+    if (!look_until(r, is_reported_by_all, "not everybody reports the stopped one")) {
         return false;
     }
     start_member(r, 'a', r->f->victim, false);

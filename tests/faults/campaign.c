@@ -4,6 +4,7 @@
  *
  *     campaign N [SEED]        N faults, all kinds in turn; the seed is printed
  *     campaign one SEED K      the K-th fault of a campaign with that seed, alone
+ *     campaign load SECONDS    no fault, and more processes than cores that compute: nobody is dropped
  */
 #include <inttypes.h>
 #include <stdio.h>
@@ -100,15 +101,32 @@ static int run_all(uint64_t seed, uint32_t first, uint32_t end)
     return 0;
 }
 
+static int run_load(uint32_t seconds)
+{
+    const uint64_t seed = afd_clock_ns();
+    fault_case f;
+    fault_result result;
+    printf("seed %" PRIu64 ", %" PRIu32 " s of load\n", seed, seconds);
+    fault_case_draw(&f, seed, FAULT_LOAD);
+    f.load_ms = seconds * 1000;
+    const bool is_right = fault_run(&f, &result);
+    layer_case_free(&f.layer);
+    printf("%s\n", is_right ? "every row right, nobody dropped" : "it went wrong");
+    return is_right ? 0 : 1;
+}
+
 int main(int argc, char **argv)
 {
+    if (argc == 3 && strcmp(argv[1], "load") == 0) {
+        return run_load((uint32_t)strtoul(argv[2], NULL, 10));
+    }
     if (argc == 4 && strcmp(argv[1], "one") == 0) {
         const uint32_t number = (uint32_t)strtoul(argv[3], NULL, 10);
         return run_all(strtoull(argv[2], NULL, 10), number, number + 1);
     }
     const uint32_t num = argc >= 2 ? (uint32_t)strtoul(argv[1], NULL, 10) : 0;
     if (argc < 2 || argc > 3 || num == 0) {
-        fprintf(stderr, "usage: campaign N [SEED] | campaign one SEED K\n");
+        fprintf(stderr, "usage: campaign N [SEED] | campaign one SEED K | campaign load SECONDS\n");
         return 2;
     }
     const uint64_t seed = argc == 3 ? strtoull(argv[2], NULL, 10) : afd_clock_ns();

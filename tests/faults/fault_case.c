@@ -62,7 +62,7 @@ static uint32_t draw_group(const fault_case *f, random_numbers *numbers)
 void fault_case_draw(fault_case *f, uint64_t seed, uint32_t number)
 {
     random_numbers numbers = { seed };
-    *f = (fault_case){ .seed = seed, .kind = (fault_kind)(number % FAULT_KIND_NUM) };
+    *f = (fault_case){ .seed = seed, .kind = (fault_kind)(number % FAULT_KIND_NUM), .load_ms = FAULT_LOAD_MS };
     layer_case *c = &f->layer;
     c->seed = random_u64(&numbers);
     c->attention_num = 2 + random_below(&numbers, FAULT_SESSIONS_MAX - 1);

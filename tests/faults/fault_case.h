@@ -42,8 +42,12 @@ typedef struct fault_case {
     afd__fault_point point; /* where the victim is struck */
     uint32_t hit;           /* at which pass through it since the fault was armed, from 1 */
     uint32_t victim;        /* a session or a rank */
+    uint32_t load_ms;       /* of FAULT_LOAD */
     layer_case layer;       /* to be freed with layer_case_free() */
 } fault_case;
+
+/* As long as it lasts, of FAULT_LOAD in a campaign. */
+enum { FAULT_LOAD_MS = 3000 };
 
 /* The case of a seed; kinds come in turn, so that a campaign has all of them. */
 void fault_case_draw(fault_case *f, uint64_t seed, uint32_t number);

@@ -20,7 +20,7 @@
 /* What only a hang can reach. */
 #define HANG_NS (UINT64_C(90) * 1000000000)
 
-enum { WARM_ROUNDS = 6, MORE_ROUNDS = 2, LOOK_MS = 2, SLOW_EXPERTS_MS = 1500, LOAD_MS = 3000 };
+enum { WARM_ROUNDS = 6, MORE_ROUNDS = 2, LOOK_MS = 2, SLOW_EXPERTS_MS = 1500 };
 
 typedef struct run {
     fault_world world;
@@ -365,7 +365,7 @@ static bool disturb(run *r)
     r->struck_pid = 0;
     board_set_u64(&r->board->struck_ns, afd_clock_ns());
     if (r->f->kind == FAULT_LOAD) {
-        fault_burn(LOAD_MS);
+        fault_burn(r->f->load_ms);
     } else {
         fault_pester(&r->world, r->f->seed);
     }

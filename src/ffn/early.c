@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "ffn/early.h"
 
+#include "base/fault.h"
+
 static const afd_ffn_desc *first_desc(const afd__ffn_plan *plan)
 {
     return afd__ffn_plan_desc(plan, 0, plan->polling_index);
@@ -106,7 +108,9 @@ static void take_copied(const afd__ffn_plan *plan, afd__ffn_pass *pass)
             continue;
         }
         afd_ffn_desc *desc = afd__ffn_plan_desc(plan, s, plan->polling_index);
+        afd__fault_at(AFD__FAULT_TAKE, desc);
         afd__desc_refill_ids(desc, plan->id_num);
+        afd__fault_at(AFD__FAULT_GIVE_BACK, desc);
         afd__desc_give_back(desc);
         if (pass->taken.found_num == AFD__FFN_FOUND_MAX) {
             afd__ffn_note_found(plan, &pass->taken);

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "ffn/take.h"
 
+#include "base/fault.h"
+
 enum {
     AHEAD_DESC_MAX = 8, /* the distance matters less where descs are short: the hardware fetches past their ends */
     PARTS_BYTES_MIN = 128 * 1024 /* less is moved before another thread has noticed that it is asked to */
@@ -29,6 +31,7 @@ static void take_range(const afd__ffn_plan *plan, const afd__ffn_taken *taken, u
     int32_t *ids = plan->expert_ids + row * id_num;
     for (uint32_t i = first; i < end; i++, layer_id++, ids += id_num) {
         uint32_t next = i + ahead < end ? i + ahead : i;
+        afd__fault_at(AFD__FAULT_TAKE, taken->found[i].desc);
         afd__desc_take(taken->found[i].desc, id_num, layer_id, ids, taken->found[next].desc);
     }
 }

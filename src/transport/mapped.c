@@ -11,6 +11,7 @@
 #include <stdbool.h>
 #include <string.h>
 
+#include "base/fault.h"
 #include "window/handover.h"
 
 static inline afd__mapped_writer *mapped_of(afd_writer *base)
@@ -97,7 +98,10 @@ afd_status afd__mapped_put(afd_writer *base, const afd_place *place, const void 
                            afd_error *error)
 {
     (void)error; /* nothing can fail here: the place and the size were checked */
-    memcpy(afd__mapped_stage(base, place), row, row_bytes);
+    void *slot = afd__mapped_stage(base, place);
+    memcpy(slot, row, row_bytes);
+    afd__fault_at_torn(base->kind == AFD_WINDOW_FFN ? AFD__FAULT_PUT : AFD__FAULT_REPLY,
+                       flags_of(mapped_of(base), round_of(base, place->session, place->micro_batch)), slot, row_bytes);
     return AFD_OK;
 }
 
@@ -108,7 +112,9 @@ static void publish_slots(afd__mapped_writer *writer, size_t round)
     int32_t *flags = flags_of(writer, round);
     for (size_t word = 0; word < writer->mask_words; word++) {
         for (uint64_t left = masks[word]; left != 0; left &= left - 1) {
-            afd__slot_publish(&flags[64 * word + (size_t)__builtin_ctzll(left)]);
+            int32_t *flag = &flags[64 * word + (size_t)__builtin_ctzll(left)];
+            afd__fault_at(AFD__FAULT_ANSWER, flag);
+            afd__slot_publish(flag);
         }
         masks[word] = 0;
     }
@@ -123,6 +129,7 @@ afd_status afd__mapped_publish(afd_writer *base, const afd_round *round, afd_err
         afd_ffn_desc *desc = desc_of(writer, number);
         begin(writer, number);
         desc->layer_id = round->layer_id;
+        afd__fault_at(AFD__FAULT_PUBLISH, desc);
         afd__desc_publish(desc);
     } else if (writer->rounds[number] == AFD__ROUND_PUT) {
         publish_slots(writer, number);

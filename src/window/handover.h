@@ -29,6 +29,7 @@
 #include <stdint.h>
 
 #include "base/atomic.h"
+#include "base/fault.h"
 #include "window/desc.h"
 
 /* Producer: may the payload be written? Anything but 1 is free, a corrupt flag too: its producer can repair it. */
@@ -68,6 +69,7 @@ static inline void afd__desc_take(afd_ffn_desc *desc, size_t id_num, int32_t *la
 {
     *layer_id = afd__desc_read_layer_id(desc);
     afd__desc_move_ids(ids, desc, id_num, next);
+    afd__fault_at(AFD__FAULT_GIVE_BACK, desc);
     afd__desc_give_back(desc);
 }
 

@@ -55,6 +55,7 @@ static void repeat_for_layers(layer_case *c)
 static void place_experts(layer_case *c, random_numbers *numbers)
 {
     uint32_t copy_max = c->copy_max < c->ffn_num ? c->copy_max : c->ffn_num;
+    uint32_t copy_min = c->copy_min > 1 ? c->copy_min : 1;
     c->experts = (afd_expert_table){ NULL, c->layer_num, expert_num_of(c), 2 * copy_max + 2 };
     c->entries = allocate((size_t)c->layer_num * expert_num_of(c) * c->experts.width, sizeof(*c->entries));
     c->experts.entries = c->entries;
@@ -62,7 +63,7 @@ static void place_experts(layer_case *c, random_numbers *numbers)
     c->local_experts = allocate((size_t)c->ffn_num * expert_num_of(c), sizeof(*c->local_experts));
     for (uint32_t expert = 0; expert < expert_num_of(c); expert++) {
         uint32_t first_rank = random_below(numbers, c->ffn_num);
-        uint32_t copies = 1 + random_below(numbers, copy_max);
+        uint32_t copies = copy_min + random_below(numbers, copy_max - copy_min + 1);
         for (uint32_t copy = 0; copy < copies; copy++) {
             place_copy(c, expert, (first_rank + copy) % c->ffn_num);
         }

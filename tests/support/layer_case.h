@@ -28,7 +28,8 @@ typedef struct layer_case {
     uint32_t routed_num;
     uint32_t shared_num;
     uint32_t top_k;
-    uint32_t copy_max;      /* of an expert */
+    uint32_t copy_min;      /* of an expert; 0 is 1 */
+    uint32_t copy_max;
     uint32_t sync_group_size;
     bool fair;
     afd_token_type type;    /* AFD_TOKEN_F16 or AFD_TOKEN_BF16 */

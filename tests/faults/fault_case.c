@@ -1,0 +1,91 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "fault_case.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+
+#include "afd/member.h"
+#include "layer_parties.h"
+#include "random_numbers.h"
+
+typedef struct kind_facts {
+    const char *text;
+    char side;
+    int reason;
+} kind_facts;
+
+static const kind_facts facts[FAULT_KIND_NUM] = {
+#define FAULT_KIND_FACTS(name, text, side, reason) [name] = { text, side, reason },
+    FAULT_KIND_MAP(FAULT_KIND_FACTS)
+#undef FAULT_KIND_FACTS
+};
+
+const char *fault_kind_text(fault_kind kind)
+{
+    return facts[kind].text;
+}
+
+char fault_side(fault_kind kind)
+{
+    return facts[kind].side;
+}
+
+int fault_reason(fault_kind kind)
+{
+    return facts[kind].reason;
+}
+
+/* One that the victim comes by: an int8 row is made in its place and not put, and a rank without experts replies nothing. */
+static afd__fault_point draw_point(const fault_case *f, random_numbers *numbers)
+{
+    const bool spoils = f->kind == FAULT_WILD_IDS || f->kind == FAULT_WILD_FLAGS; /* a desc that is complete */
+    if (fault_side(f->kind) != 'f') {
+        return spoils || f->layer.quantize || random_chance(numbers, 50) ? AFD__FAULT_PUBLISH : AFD__FAULT_PUT;
+    }
+    const uint32_t point_num = f->layer.local_nums[f->victim] > 0 ? 4 : 2;
+    return (afd__fault_point)(AFD__FAULT_TAKE + random_below(numbers, point_num));
+}
+
+/* All-sync, or groups of one; sessions that wait for each other in smaller groups have one FFN worker. */
+static uint32_t draw_group(const fault_case *f, random_numbers *numbers)
+{
+    const uint32_t session_num = f->layer.attention_num;
+    if (f->kind == FAULT_SLOW_ATTENTION) {
+        return session_num; /* nobody waits in a group of one */
+    }
+    if (session_num == FAULT_SESSIONS_MAX && f->layer.ffn_num == 1 && random_chance(numbers, 33)) {
+        return session_num / 2;
+    }
+    return random_chance(numbers, 50) ? session_num : 1;
+}
+
+void fault_case_draw(fault_case *f, uint64_t seed, uint32_t number)
+{
+    random_numbers numbers = { seed };
+    *f = (fault_case){ .seed = seed, .kind = (fault_kind)(number % FAULT_KIND_NUM), .load_ms = FAULT_LOAD_MS };
+    layer_case *c = &f->layer;
+    c->seed = random_u64(&numbers);
+    c->attention_num = 2 + random_below(&numbers, FAULT_SESSIONS_MAX - 1);
+    c->ffn_num = f->kind == FAULT_LOSE_FFN ? 2 + random_below(&numbers, 2) : 1 + random_below(&numbers, 3);
+    c->sync_group_size = draw_group(f, &numbers);
+    c->step_num = UINT32_MAX; /* until the run says that it is enough */
+    c->type = random_chance(&numbers, 50) ? AFD_TOKEN_F16 : AFD_TOKEN_BF16;
+    c->quantize = random_chance(&numbers, 25);
+    layer_case_draw(c);
+    if (f->kind == FAULT_LOSE_FFN) { /* every expert has a living copy then */
+        layer_case_free(c);
+        c->copy_min = 2;
+        c->copy_max = c->ffn_num;
+        layer_case_make(c);
+    }
+    f->victim = random_below(&numbers, fault_side(f->kind) == 'f' ? c->ffn_num : c->attention_num);
+    f->point = draw_point(f, &numbers);
+    f->hit = 1 + random_below(&numbers, 20);
+}
+
+void fault_case_print(const fault_case *f)
+{
+    fprintf(stderr, "fault: seed %" PRIu64 " kind '%s' victim %c%" PRIu32 " point %d hit %" PRIu32 "\n", f->seed,
+            fault_kind_text(f->kind), fault_side(f->kind), f->victim, (int)f->point, f->hit);
+    layer_case_print(&f->layer);
+}

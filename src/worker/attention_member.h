@@ -33,6 +33,7 @@ struct afd__attention_member {
     uint64_t leaving_ns;     /* until when to wait for GONE */
     uint64_t lost_round_num; /* rounds that ended with AFD_ERR_PEER */
 
+    afd_worker_counters counted_before; /* by the windows before this one */
     afd_expert_table full_experts; /* as the options had it */
     int32_t *entries;        /* the same without the copies at missing ranks; NULL: not needed yet */
 };
@@ -59,6 +60,10 @@ afd_status afd__attention_member_may_end(const afd_attention_worker *worker, uin
 
 /* Says goodbye to all FFN workers and waits until they are gone. */
 afd_status afd__attention_member_leave(afd_attention_worker *worker, afd_wait *wait, afd_error *error);
+
+/* For who looks at the counters (member_stats.c). */
+void afd__attention_member_count_dispatch(afd_attention_worker *worker, uint32_t micro_batch);
+void afd__attention_member_count_collect(afd_attention_worker *worker);
 
 void afd__attention_member_close(afd_attention_worker *worker);
 

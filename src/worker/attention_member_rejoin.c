@@ -178,6 +178,7 @@ static afd_status renew_window(afd_attention_worker *worker, afd_error *error)
     afd__ties_unlock(&member->ties);
     afd_window_close(worker->window);
     worker->window = NULL;
+    member->counted_before = worker->counters;
     afd_status status = afd__attention_window_create(name, &worker->shape, worker->ffn_num, &worker->window, error);
     if (status == AFD_OK) {
         status = afd_window_bind(worker->window, worker->context, error);

@@ -180,6 +180,9 @@ afd_status afd_attention_worker_dispatch(afd_attention_worker *worker, uint32_t 
     status = send(worker, &args, wait, error);
     afd__stage_ends(&worker->observer, AFD_STAGE_DISPATCH, about);
     progress(worker);
+    if (status == AFD_OK && worker->member != NULL) {
+        afd__attention_member_count_dispatch(worker, micro_batch);
+    }
     return status;
 }
 
@@ -333,6 +336,9 @@ afd_status afd_attention_worker_collect(afd_attention_worker *worker, uint32_t m
     if (status == AFD_OK) {
         worker->rounds[micro_batch].state = AFD__ROUND_CLOSED;
         worker->counters.step_num++;
+    }
+    if (status == AFD_OK && worker->member != NULL) {
+        afd__attention_member_count_collect(worker);
     }
     return status;
 }

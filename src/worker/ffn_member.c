@@ -144,7 +144,6 @@ static void show_joined(afd_ffn_worker *worker, const afd__guest *guest)
     afd__stat_set(&stats->pid, guest->pid);
     afd__stat_set(&stats->epoch, guest->epoch);
     afd__stat_set(&stats->joined_ns, now_ns);
-    afd__stat_set(&stats->heard_ns, now_ns);
     afd__stat_set(&stats->delivered_ns, 0);
     afd__stat_add(&stats->join_num, 1);
     afd__stat_add(&worker->member->door.stats->join_num, 1);

@@ -31,6 +31,7 @@ struct afd__ffn_member {
     bool is_late;            /* somebody is, and on_deadline says that serving stops */
     afd_wait *wait;          /* of the call that serves, for the names of who is late; NULL: none does */
 
+    uint64_t *row_nums;      /* [S]: of the step under way, for the counters */
     uint64_t drained_ns;     /* draining: when it ends with who is still there; 0: it does not drain */
 };
 
@@ -83,6 +84,9 @@ uint32_t afd__ffn_member_admitted_num(afd_ffn_worker *worker);
 
 /* Looks at the clock, and for who is late when it is time. */
 void afd__ffn_member_look(afd_ffn_worker *worker);
+
+/* What was answered, for who looks at the counters (member_stats.c). */
+void afd__ffn_member_count(afd_ffn_worker *worker, uint32_t round_num);
 
 void afd__ffn_member_close(afd_ffn_worker *worker);
 

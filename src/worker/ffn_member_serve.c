@@ -64,7 +64,9 @@ static afd__ffn_member *new_member(afd_ffn_worker *worker, const afd_member_opti
     uint32_t group_size = (uint32_t)worker->schedule.sync_group_size;
     afd__ffn_member *made = calloc(1, sizeof(*made));
     uint64_t *since_ns = calloc(session_num / group_size, sizeof(*since_ns));
-    if (made == NULL || since_ns == NULL) {
+    uint64_t *row_nums = calloc(session_num, sizeof(*row_nums));
+    if (made == NULL || since_ns == NULL || row_nums == NULL) {
+        free(row_nums);
         free(since_ns);
         free(made);
         return NULL;
@@ -74,6 +76,7 @@ static afd__ffn_member *new_member(afd_ffn_worker *worker, const afd_member_opti
     made->next_start = UINT64_MAX;
     made->passes_to_look = AFD__MEMBER_LOOK_PASSES;
     made->since_ns = since_ns;
+    made->row_nums = row_nums;
     made->door.window = worker->window;
     made->door.stats = afd__window_own_worker_stats(worker->window);
     set_terms(worker, &made->door.terms);
@@ -110,6 +113,7 @@ void afd__ffn_member_close(afd_ffn_worker *worker)
         worker->writers[s] = NULL; /* the guests', who go with the door */
     }
     afd__door_close(&member->door);
+    free(member->row_nums);
     free(member->since_ns);
     free(member);
     worker->member = NULL;

@@ -197,6 +197,9 @@ afd_status afd__ffn_worker_answer(afd_ffn_worker *worker, uint32_t taken_num, af
     if (status == AFD_OK) {
         count(worker, round_num);
     }
+    if (status == AFD_OK && worker->member != NULL) {
+        afd__ffn_member_count(worker, round_num);
+    }
     return status;
 }
 

@@ -12,6 +12,7 @@
 #include "schedule_case.h"
 #include "window/header.h"
 #include "window_file_input.h"
+#include "worker/member/message.h"
 
 enum { SEED_BYTES_MAX = 16384 };
 
@@ -305,6 +306,40 @@ static void write_window_file_seeds(const char *folder)
     write_window_file(folder, "shape_overflows", 0, &header, header.file_bytes);
 }
 
+static void write_message(const char *folder, const char *name, const afd__message *message, size_t byte_num)
+{
+    seed_input seed = { .length = 0 };
+    append(&seed, message, byte_num);
+    write_seed(folder, name, &seed);
+}
+
+static void write_message_seeds(const char *folder)
+{
+    afd__message message = afd__message_make(AFD__MESSAGE_HELLO, 7);
+    message.session = AFD_SESSION_ANY;
+    (void)strcpy(message.window_name, "attn-0");
+    write_message(folder, "hello", &message, sizeof(message));
+    write_message(folder, "cut_off", &message, sizeof(message) - 1);
+    message.window_name[0] = '/';
+    write_message(folder, "a_path_for_a_name", &message, sizeof(message));
+    message = afd__message_make(AFD__MESSAGE_REFUSED, 7);
+    message.status = AFD_ERR_EXISTS;
+    afd__message_set_text(&message, "session 3 is held by process 7, which lives");
+    write_message(folder, "refused", &message, sizeof(message));
+    memset(message.text, 'x', sizeof(message.text));
+    write_message(folder, "open_text", &message, sizeof(message));
+    message = afd__message_make(AFD__MESSAGE_START, 7);
+    message.turn = AFD__TURN_MAX + 1;
+    write_message(folder, "a_turn_too_far", &message, sizeof(message));
+    message.version++;
+    write_message(folder, "newer_version", &message, sizeof(message));
+    message = afd__message_make(AFD__MESSAGE_DROPPED, 7);
+    message.reason = AFD_DROP_ASKED + 1;
+    write_message(folder, "no_reason", &message, sizeof(message));
+    message = afd__message_make(AFD__MESSAGE_BEAT, 0);
+    write_message(folder, "beat", &message, sizeof(message));
+}
+
 int main(int argc, char **argv)
 {
     char folder[256];
@@ -320,6 +355,7 @@ int main(int argc, char **argv)
         { "window_file", write_window_file_seeds },
         { "batch", write_batch_seeds },
         { "reply", write_reply_seeds },
+        { "member_message", write_message_seeds },
     };
     for (size_t i = 0; i < sizeof(targets) / sizeof(targets[0]); i++) {
         (void)snprintf(folder, sizeof(folder), "%s/%s", argv[1], targets[i].target);

@@ -304,6 +304,13 @@ static void look_after_lost(afd__guest *guest)
     }
 }
 
+static void show_heard(const afd__door *door, const afd__guest *guest)
+{
+    if (guest->state == AFD__GUEST_ADMITTED) {
+        afd__stat_set(&afd__window_own_member_stats(door->window, guest->session)->heard_ns, guest->heard_ns);
+    }
+}
+
 static void look_after(afd__door *door, afd__guest *guest, uint64_t now_ns)
 {
     switch (guest->state) {
@@ -336,6 +343,7 @@ void afd__door_tick(void *owner, uint64_t now_ns, bool stalled)
         if (guest->fd >= 0 && stalled) {
             guest->heard_ns = now_ns;
         }
+        show_heard(door, guest);
         look_after(door, guest, now_ns);
     }
     afd__stat_set(&door->stats->beat_ns, now_ns);

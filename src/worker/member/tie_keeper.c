@@ -236,6 +236,9 @@ void afd__ties_tick(void *owner, uint64_t now_ns, bool stalled)
         if (tie->fd >= 0 && stalled) {
             tie->heard_ns = now_ns;
         }
+        if (ties->window != NULL && tie->state == AFD__TIE_LIVE) {
+            afd__stat_set(&afd__window_own_member_stats(ties->window, i)->heard_ns, tie->heard_ns);
+        }
         look_after(ties, tie, now_ns);
     }
     if (ties->window != NULL) {

@@ -20,7 +20,7 @@ test = ctest --preset $(1) --parallel $(JOBS)
 .NOTPARALLEL:
 # Steps follow one another, and --parallel says how many jobs each may use: an outer -j must not reach CMake's make.
 unexport MAKEFLAGS
-.PHONY: help run check check-long long asan tsan fuzz aarch64 lint bench install clean
+.PHONY: help run check check-long long asan tsan fuzz faults soak aarch64 lint bench install clean
 
 help: ## list these verbs
 	@sed -n 's/^\([a-z0-9-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 20
@@ -66,6 +66,22 @@ fuzz: ## libFuzzer on context and window bytes, for a short while
 	cmake --preset fuzz
 	$(call build,fuzz)
 	$(call test,fuzz)
+
+# As many faults as one likes, N of them from a SEED: 300 take about five minutes.
+N ?= 300
+SEED ?= $(shell date +%s)
+faults: ## strike workers inside the hand-over: kill, stop, restart, garbage, load (N=300 SEED=...)
+	@tools/packages.sh check
+	cmake --preset release -DAFD_BUILD_TESTS=ON
+	$(call build,release)
+	build/release/tests/faults/campaign $(N) $(SEED)
+
+MINUTES ?= 10
+soak: ## minutes of sessions that die and come again; memory stays flat (MINUTES=10)
+	@tools/packages.sh check
+	cmake --preset release -DAFD_BUILD_TESTS=ON
+	$(call build,release)
+	build/release/tests/faults/soak $(MINUTES)
 
 aarch64: ## unit and conformance tests as aarch64 under qemu-user, and the orders of the hand-over
 	@tools/packages.sh long

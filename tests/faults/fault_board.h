@@ -62,8 +62,8 @@ typedef struct fault_world {
 
 enum { FAULT_NAME_BYTES = AFD_WINDOW_NAME_MAX + 1 };
 
-/* "faults-4711-f0": the name of an FFN worker's window; and "faults-4711-a1-4713", of an attention worker's, which has the
- * process in it, because another one may want the same session while it is stopped. */
+/* "faults-4711-f0": the name of an FFN worker's window; and "faults-4711-a1-4713", of an attention worker's, which has
+ * the process in it, because another one may want the same session while it is stopped. */
 void fault_ffn_name(const fault_world *world, uint32_t rank, char name[FAULT_NAME_BYTES]);
 void fault_attention_name(const fault_world *world, uint32_t session, pid_t pid, char name[FAULT_NAME_BYTES]);
 

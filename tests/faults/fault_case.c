@@ -35,15 +35,41 @@ int fault_reason(fault_kind kind)
     return facts[kind].reason;
 }
 
-/* One that the victim comes by: an int8 row is made in its place and not put, and a rank without experts replies nothing. */
+/* Whether tokens of any session go to a rank: its experts may all have a copy that is used instead. */
+static bool gets_tokens(const layer_case *c, uint32_t rank)
+{
+    for (uint32_t session = 0; session < c->attention_num; session++) {
+        for (uint32_t expert = 0; expert < c->routed_num + c->shared_num; expert++) {
+            if (layer_case_rank_of(c, session, expert) == rank) {
+                return true;
+            }
+        }
+    }
+    return false;
+}
+
+/* A session, or a rank that works. */
+static uint32_t draw_victim(const fault_case *f, random_numbers *numbers)
+{
+    const layer_case *c = &f->layer;
+    if (fault_side(f->kind) != 'f') {
+        return random_below(numbers, c->attention_num);
+    }
+    uint32_t rank = random_below(numbers, c->ffn_num);
+    while (!gets_tokens(c, rank)) {
+        rank = (rank + 1) % c->ffn_num;
+    }
+    return rank;
+}
+
+/* One that the victim comes by: an int8 row is made in its place, and not put. */
 static afd__fault_point draw_point(const fault_case *f, random_numbers *numbers)
 {
     const bool spoils = f->kind == FAULT_WILD_IDS || f->kind == FAULT_WILD_FLAGS; /* a desc that is complete */
     if (fault_side(f->kind) != 'f') {
         return spoils || f->layer.quantize || random_chance(numbers, 50) ? AFD__FAULT_PUBLISH : AFD__FAULT_PUT;
     }
-    const uint32_t point_num = f->layer.local_nums[f->victim] > 0 ? 4 : 2;
-    return (afd__fault_point)(AFD__FAULT_TAKE + random_below(numbers, point_num));
+    return (afd__fault_point)(AFD__FAULT_TAKE + random_below(numbers, 4));
 }
 
 /* All-sync, or groups of one; sessions that wait for each other in smaller groups have one FFN worker. */
@@ -62,7 +88,8 @@ static uint32_t draw_group(const fault_case *f, random_numbers *numbers)
 void fault_case_draw(fault_case *f, uint64_t seed, uint32_t number)
 {
     random_numbers numbers = { seed };
-    *f = (fault_case){ .seed = seed, .kind = (fault_kind)(number % FAULT_KIND_NUM), .load_ms = FAULT_LOAD_MS };
+    const fault_kind kind = (fault_kind)(number % FAULT_KIND_NUM);
+    *f = (fault_case){ .seed = seed, .kind = kind, .load_ms = FAULT_LOAD_MS };
     layer_case *c = &f->layer;
     c->seed = random_u64(&numbers);
     c->attention_num = 2 + random_below(&numbers, FAULT_SESSIONS_MAX - 1);
@@ -78,7 +105,7 @@ void fault_case_draw(fault_case *f, uint64_t seed, uint32_t number)
         c->copy_max = c->ffn_num;
         layer_case_make(c);
     }
-    f->victim = random_below(&numbers, fault_side(f->kind) == 'f' ? c->ffn_num : c->attention_num);
+    f->victim = draw_victim(f, &numbers);
     f->point = draw_point(f, &numbers);
     f->hit = 1 + random_below(&numbers, 20);
 }

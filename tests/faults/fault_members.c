@@ -251,8 +251,8 @@ static bool is_right(attention_member *self, const flight *f)
 }
 
 /*
- * Collects an open round. One that does not come in the time that a deadline and a detection may take is given up, as by
- * an engine that has waited long enough: AFD_DEADLINE, and the round is still open.
+ * Collects an open round. One that does not come in the time that a deadline and a detection may take is given up, as
+ * by an engine that has waited long enough: AFD_DEADLINE, and the round is still open.
  */
 static afd_status collect(attention_member *self, flight *f, afd_error *error)
 {

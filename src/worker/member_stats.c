@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The counters that a worker with members shows beside its window (afd/stats.h). Each is a relaxed store into lines that
- * nobody else writes; an FFN worker reads four bytes a row for them, of rows that it has moved several times.
+ * The counters that a worker with members shows beside its window (afd/stats.h). Each is a relaxed store into lines
+ * that nobody else writes; an FFN worker reads four bytes a row for them, of rows that it has moved several times.
  */
 #include <string.h>
 

@@ -301,7 +301,7 @@ static void shapes_that_differ_are_refused_with_both_values(void **state)
     world->c.shape.micro_batch_num = 3;
     make_session(world, 0, 0);
     assert_int_equal(join_as(world, 0, &error), AFD_ERR_INVALID);
-    assert_non_null(strstr(error.message, "shape.micro_batch_num is 3 in the attention worker and 2 in the FFN worker"));
+    assert_non_null(strstr(error.message, "micro_batch_num is 3 in the attention worker and 2 in the FFN worker"));
     free_world(world);
 }
 

@@ -45,8 +45,9 @@ static afd_status make_member(afd_attention_worker *worker, const char *const *n
     afd_window_info info;
     afd__attention_member *made = calloc(1, sizeof(*made));
     if (made == NULL) {
-        return afd__fail(error, AFD_ERR_NO_MEMORY, "worker", sizeof(*made), 0,
-                         "no memory for the members of a worker");
+        (void)afd__fail(error, AFD_ERR_NO_MEMORY, "worker", sizeof(*made), 0,
+                        "no memory for the members of a worker");
+        return AFD_ERR_NO_MEMORY;
     }
     afd_window_describe(worker->window, &info);
     (void)snprintf(made->window_name, sizeof(made->window_name), "%s", info.name);

@@ -3,8 +3,9 @@
 # Usage: calls.sh OBJECT...
 #
 # What the objects of the library refer to outside of themselves. A library never prints, never sets or reads the
-# environment, never catches a signal, never ends the process. The operators, the hand-over and writing into a mapped
-# window in addition refer to nothing but libafd itself and copying: no allocation, no lock, no system call.
+# environment, never catches a signal, never ends the process. The operators, the hand-over, writing into a mapped
+# window, and what a worker does in a step, a dispatch or a collect in addition refer to nothing but libafd itself and
+# copying: no allocation, no lock, no system call.
 set -eu
 
 undefined=$(mktemp)
@@ -20,6 +21,7 @@ for object in "$@"; do
     awk -v object="$object" '
         BEGIN {
             layer = object ~ /\/(ffn|attention)\/[^\/]*$/ || object ~ /\/window\/(handover|writer)[.][^\/]*$/ ||
+                    object ~ /\/worker\/(ffn_worker_step|attention_worker_round|member_stats)[.][^\/]*$/ ||
                     object ~ /\/transport\/mapped[.][^\/]*$/ ? "token path" : "library"
         }
         {
@@ -40,7 +42,7 @@ for object in "$@"; do
             complain("ends the process")
         }
         # _chk and __stack_chk_fail are what a hardened build makes of copying.
-        layer == "token path" && name !~ /^afd_/ && name !~ /^(__)?mem(cpy|set|move|cmp)(_chk)?$/ &&
+        layer == "token path" && name !~ /^afd_/ && name !~ /^(__)?mem(cpy|set|move|cmp)(_chk)?$/ && name != "strcmp" &&
         name !~ /^(__stack_chk_fail|_GLOBAL_OFFSET_TABLE_)$/ {
             complain("is on the token path, which only copies,")
         }

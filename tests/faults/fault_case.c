@@ -72,17 +72,12 @@ static afd__fault_point draw_point(const fault_case *f, random_numbers *numbers)
     return (afd__fault_point)(AFD__FAULT_TAKE + random_below(numbers, 4));
 }
 
-/* All-sync, or groups of one; sessions that wait for each other in smaller groups have one FFN worker. */
+/* All-sync, or groups of one. In groups between these, sessions that join while others run can come to wait for each
+ * other until the deadline (CAVEATS.md), and then somebody is dropped whom nothing has struck. */
 static uint32_t draw_group(const fault_case *f, random_numbers *numbers)
 {
-    const uint32_t session_num = f->layer.attention_num;
-    if (f->kind == FAULT_SLOW_ATTENTION) {
-        return session_num; /* nobody waits in a group of one */
-    }
-    if (session_num == FAULT_SESSIONS_MAX && f->layer.ffn_num == 1 && random_chance(numbers, 33)) {
-        return session_num / 2;
-    }
-    return random_chance(numbers, 50) ? session_num : 1;
+    const bool all_sync = random_chance(numbers, 50) || f->kind == FAULT_SLOW_ATTENTION; /* whom somebody waits for */
+    return all_sync ? f->layer.attention_num : 1;
 }
 
 void fault_case_draw(fault_case *f, uint64_t seed, uint32_t number)

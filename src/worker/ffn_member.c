@@ -13,6 +13,8 @@
 #include "worker/ffn_member.h"
 #include "worker/member/event.h"
 
+#define TURN_LEAP_MAX (UINT64_C(1) << 40)
+
 static afd_ffn_scheduler *scheduler_of(const afd_ffn_worker *worker)
 {
     return worker->schedule.scheduler;
@@ -35,6 +37,20 @@ static void refuse(afd_ffn_worker *worker, afd__guest *guest, const afd_error *e
     (void)snprintf(guest->text, sizeof(guest->text), "%s", message.text);
     (void)afd__channel_send(guest->fd, &message);
     afd__door_ask(door, guest, AFD__ASKS_TO_BE_TOLD_OF);
+}
+
+/* Who came in while the draining began. */
+static bool refuse_while_draining(afd_ffn_worker *worker, afd__guest *guest)
+{
+    afd__door *door = &worker->member->door;
+    afd_error error;
+    if (!door->is_draining) {
+        return false;
+    }
+    (void)afd__fail(&error, AFD_ERR_PEER, "draining", 0, 0, "the FFN worker %s is draining", door->name);
+    afd__door_dismiss(door, guest);
+    refuse(worker, guest, &error);
+    return true;
 }
 
 static uint32_t first_free_place(const afd__door *door, uint32_t first)
@@ -104,6 +120,9 @@ static void answer_hello(afd_ffn_worker *worker, afd__guest *guest, afd__telling
     afd_error error;
     uint32_t session = guest->session;
     afd_status status = AFD_OK;
+    if (refuse_while_draining(worker, guest)) {
+        return;
+    }
     if (session == AFD_SESSION_ANY) {
         session = first_free_place(door, guest->first_session);
     }
@@ -179,23 +198,25 @@ static void admit(afd_ffn_worker *worker, afd__guest *guest, afd__telling *what)
                    guest->pid, afd_event_kind_text(kind));
 }
 
-/* A start that no FFN worker could agree to is garbage. */
+/* Micro-batches begin at 0, and no two FFN workers of one world are so far apart: a start beyond that would only wear
+ * the turns out. */
 static bool is_start(const afd_ffn_worker *worker, uint64_t start)
 {
-    return start % worker->shape.micro_batch_num == 0;
+    return start % worker->shape.micro_batch_num == 0 && start <= worker->member->turn + TURN_LEAP_MAX;
 }
 
 static void answer_start(afd_ffn_worker *worker, afd__guest *guest, afd__telling *what)
 {
     afd__ffn_member *member = worker->member;
-    if (guest->state != AFD__GUEST_OFFERED) {
+    if (guest->state != AFD__GUEST_OFFERED || refuse_while_draining(worker, guest)) {
         return;
     }
     if (!is_start(worker, guest->start)) {
         afd_error error;
         (void)afd__fail(&error, AFD_ERR_INVALID, "message.turn", guest->start, worker->shape.micro_batch_num,
-                        "a session starts at turn %" PRIu64 ", must be a multiple of %" PRIu32, guest->start,
-                        worker->shape.micro_batch_num);
+                        "a session starts at turn %" PRIu64 ", must be a multiple of %" PRIu32
+                        " that can be reached from turn %" PRIu64,
+                        guest->start, worker->shape.micro_batch_num, member->turn);
         afd__door_dismiss(&member->door, guest);
         refuse(worker, guest, &error);
         return;

@@ -130,7 +130,7 @@ static void be_late(afd_ffn_worker *worker, const waiting_group *group, uint32_t
         break;
     case AFD_ON_DEADLINE_STOP:
         report_late(worker, group, session, event.silent_ns);
-        member->is_late = true;
+        member->is_late = member->wait != NULL;
         break;
     default:
         break;

@@ -73,6 +73,7 @@ static afd__ffn_member *new_member(afd_ffn_worker *worker, const afd_member_opti
     }
     made->options = *options;
     made->takes_turns = group_size == session_num;
+    made->turn = worker->context->ffn.polling_index;
     made->next_start = UINT64_MAX;
     made->passes_to_look = AFD__MEMBER_LOOK_PASSES;
     made->since_ns = since_ns;
@@ -235,6 +236,9 @@ afd_status afd_ffn_worker_serve(afd_ffn_worker *worker, afd_wait *wait, afd_erro
     afd_status status = AFD_OK;
     while (status == AFD_OK) {
         status = serve_once(worker, used, deadline_ns, error);
+        if (status == AFD_OK) { /* before the next wait begins, which forgets who was late */
+            status = look_for_end(worker);
+        }
     }
     member->wait = NULL;
     used->deadline_ns = deadline_ns;

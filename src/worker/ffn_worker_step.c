@@ -266,6 +266,9 @@ afd_status afd_ffn_worker_await(afd_ffn_worker *worker, afd_wait *wait, afd_wild
     } else if (status == AFD_DEADLINE) {
         /* The operator names who is late; or it takes what has come in this moment. */
         status = afd_ffn_schedule(worker->context, &worker->schedule, wait, &taken_num, error);
+        if (status == AFD_OK && worker->member != NULL) {
+            afd__ffn_member_after_take(worker);
+        }
     }
     return status == AFD_OK ? afd__ffn_worker_answer(worker, taken_num, wild, error) : status;
 }

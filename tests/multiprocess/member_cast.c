@@ -148,6 +148,16 @@ void cast_await_steps(const cast *all, uint32_t session, uint32_t step_num)
     }
 }
 
+uint32_t cast_steps(const cast *all, uint32_t session)
+{
+    return seen(&all->board->steps[session]);
+}
+
+void cast_enough(cast *all)
+{
+    add_one(&all->board->enough);
+}
+
 /* ---- FFN ---- */
 
 static afd_status run_experts(void *argument, const afd_experts_call *call)
@@ -327,7 +337,7 @@ static void lose_peer(attention_play *play)
 static void play_all(attention_play *play)
 {
     uint32_t step = 0;
-    while (step < play->all->step_num) {
+    while (step < play->all->step_num && seen(&play->all->board->enough) == 0) {
         afd_status status = play_step(play, step);
         if (status == AFD_OK) {
             step++;

@@ -31,6 +31,7 @@ typedef struct cast_board {
     char peer_errors[CAST_ATTENTION_MAX][CAST_TEXT_BYTES]; /* the latest sentence */
     uint32_t answers[CAST_FFN_MAX];       /* calls of the experts */
     int32_t drain[CAST_FFN_MAX];          /* stop words of the FFN workers */
+    uint32_t enough;                      /* 1: sessions end after the step that they are at */
     uint32_t event_num;
     cast_event events[CAST_EVENT_MAX];
     uint32_t is_written[CAST_EVENT_MAX];
@@ -59,6 +60,12 @@ void cast_start_attention(cast *all, uint32_t session);
 
 /* Until the session has so many whole steps; only a hang reaches the end of patience. */
 void cast_await_steps(const cast *all, uint32_t session, uint32_t step_num);
+
+/* How many it has by now. */
+uint32_t cast_steps(const cast *all, uint32_t session);
+
+/* Sessions end, however many steps they have left. */
+void cast_enough(cast *all);
 
 /* Until there is such an event of such a member; the entry. */
 const cast_event *cast_await_event(const cast *all, bool is_ffn, uint32_t member, afd_event_kind kind, uint32_t peer);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The keeper's half of a door: lets guests in, hears them, and notices who has gone. */
 #include <inttypes.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "afd/wait.h"
@@ -183,10 +184,10 @@ static void read_channel(afd__door *door, afd__guest *guest)
 
 /* So that a process that was killed leaves no shared memory behind. Its name, if another one has taken it since, stays:
  * only a dead owner's is removed. */
-static void remove_window_of(const afd__guest *guest)
+static void remove_window(const char *name)
 {
-    if (guest->window_name[0] != '\0') {
-        (void)afd_window_remove(guest->window_name, false, NULL);
+    if (name[0] != '\0') {
+        (void)afd_window_remove(name, false, NULL);
     }
 }
 
@@ -194,7 +195,6 @@ static void notice_end(afd__door *door, afd__guest *guest)
 {
     afd__keeper_forget(&door->keeper, guest->pidfd);
     guest->has_ended = true;
-    remove_window_of(guest);
     if (guest->fd >= 0) {
         read_channel(door, guest); /* it may have said goodbye before */
     }
@@ -265,18 +265,21 @@ static void open_to_all(afd__door *door)
 void afd__door_ready(void *owner, uint64_t tag)
 {
     afd__door *door = owner;
+    char orphan[AFD_WINDOW_NAME_MAX + 1] = "";
     afd__door_lock(door);
     if (tag == afd__door_listener_tag()) {
         open_to_all(door);
     } else {
         afd__guest *guest = guest_of(door, tag);
         if (guest != NULL && tag >> 62 == TAG_PROCESS) {
+            (void)snprintf(orphan, sizeof(orphan), "%s", guest->window_name);
             notice_end(door, guest);
         } else if (guest != NULL && guest->fd >= 0) {
             read_channel(door, guest);
         }
     }
     afd__door_unlock(door);
+    remove_window(orphan); /* which may take as long as somebody keeps the name locked */
 }
 
 /* ---- beating ---- */

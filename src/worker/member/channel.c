@@ -132,6 +132,11 @@ bool afd__peer_has_ended(int pidfd)
     return pidfd >= 0 && poll(&look, 1, 0) == 1;
 }
 
+bool afd__peer_end_is_known(bool has_ended, uint64_t closed_ns, uint64_t now_ns, uint64_t dead_ns)
+{
+    return has_ended || (now_ns > closed_ns && now_ns - closed_ns > dead_ns / 4);
+}
+
 afd_status afd__channel_send(int fd, const afd__message *message)
 {
     ssize_t sent = send(fd, message, sizeof(*message), MSG_DONTWAIT | MSG_NOSIGNAL);

@@ -36,6 +36,13 @@ afd_status afd__channel_identify(int fd, afd__peer *peer, afd_error *error);
 /* Whether the process of a pidfd has ended. */
 bool afd__peer_has_ended(int pidfd);
 
+/*
+ * Whether it is known why a peer closed its channel: its process has ended, or has had time to. A process that is
+ * killed loses its sockets before its memory is given back, which takes a while where that is much, and only then has
+ * it ended.
+ */
+bool afd__peer_end_is_known(bool has_ended, uint64_t closed_ns, uint64_t now_ns, uint64_t dead_ns);
+
 /* AFD_NOT_YET if the other end has not read for so long that there is no room; AFD_ERR_PEER if it is gone. */
 afd_status afd__channel_send(int fd, const afd__message *message);
 

@@ -323,7 +323,9 @@ static void look_after(afd__door *door, afd__guest *guest, uint64_t now_ns)
     case AFD__GUEST_ADMITTED:
         beat(guest);
         if (guest->closed_ns != 0) {
-            lose(door, guest, guest->has_ended ? AFD_DROP_EXITED : AFD_DROP_CLOSED);
+            if (afd__peer_end_is_known(guest->has_ended, guest->closed_ns, now_ns, door->dead_ns)) {
+                lose(door, guest, guest->has_ended ? AFD_DROP_EXITED : AFD_DROP_CLOSED);
+            }
         } else if (now_ns > guest->heard_ns && now_ns - guest->heard_ns > door->dead_ns) {
             lose(door, guest, AFD_DROP_SILENT);
         }

@@ -190,7 +190,9 @@ static void beat(afd__ties *ties, afd__tie *tie, uint64_t now_ns)
     const afd__message message = afd__message_make(AFD__MESSAGE_BEAT, tie->epoch);
     (void)afd__channel_send(tie->fd, &message); /* one that has no room for it has enough to read */
     if (tie->closed_ns != 0) {
-        afd__tie_lose(ties, tie, tie->has_ended ? AFD_DROP_EXITED : AFD_DROP_CLOSED);
+        if (afd__peer_end_is_known(tie->has_ended, tie->closed_ns, now_ns, ties->dead_ns)) {
+            afd__tie_lose(ties, tie, tie->has_ended ? AFD_DROP_EXITED : AFD_DROP_CLOSED);
+        }
     } else if (now_ns > tie->heard_ns && now_ns - tie->heard_ns > ties->dead_ns) {
         afd__tie_lose(ties, tie, AFD_DROP_SILENT);
     }

@@ -233,8 +233,8 @@ int32_t afd_attention_worker_late_rank(const afd_attention_worker *worker, uint3
 /*
  * Waits until every round that is under way has all its results, and forgets them: the orderly way out, after which the
  * FFN workers can drop the session. AFD_OK, AFD_STOPPED, AFD_DEADLINE as afd_attention_worker_collect(), for the first
- * micro-batch whose results are late; it may be tried again. One that has joined (member.h) also says goodbye to its FFN
- * workers and waits until they have let it go; rounds that cannot end are given up, and then it is AFD_ERR_PEER.
+ * micro-batch whose results are late; it may be tried again. One that has joined (member.h) also says goodbye to its
+ * FFN workers and waits until they have let it go; rounds that cannot end are given up, and then it is AFD_ERR_PEER.
  */
 afd_status afd_attention_worker_leave(afd_attention_worker *worker, afd_wait *wait, afd_error *error);
 

@@ -71,7 +71,7 @@ static int refuse_size(const inspect_request *request, const afd_shape *shape)
     return AFD_EXIT_DONE;
 }
 
-static int inspect_window(const inspect_request *request, const afd_cli_source *source)
+static int inspect_descs(const inspect_request *request, const afd_cli_source *source, const afd_cli_look *look)
 {
     const afd_shape *shape = &source->info.shape;
     uint64_t session = 0;
@@ -94,6 +94,7 @@ static int inspect_window(const inspect_request *request, const afd_cli_source *
         .sample = &sample,
         .session = request->session != NULL ? (int64_t)session : AFD_CLI_NO_SESSION,
         .ids = ids,
+        .look = look,
     };
     if (request->json) {
         code = afd_cli_view_print_json(&view);
@@ -108,12 +109,25 @@ static int inspect_window(const inspect_request *request, const afd_cli_source *
     return code;
 }
 
-static int inspect_slots(const inspect_request *request, const afd_cli_source *source)
+static int inspect_slots(const inspect_request *request, const afd_cli_source *source, const afd_cli_look *look)
 {
     if (request->session != NULL) {
         return afd_cli_usage("inspect", "%s is an attention window, which has no sessions to show", request->word);
     }
-    return afd_cli_slots_inspect(source, request->json);
+    return afd_cli_slots_inspect(source, look, request->json);
+}
+
+static int inspect_window(const inspect_request *request, const afd_cli_source *source)
+{
+    afd_cli_look look;
+    if (!afd_cli_look_fits(source->window)) {
+        return refuse_size(request, &source->info.shape); /* as it has as many sessions */
+    }
+    afd_cli_look_take(source->window, source->kind == AFD_CLI_SOURCE_DUMP, &look);
+    int code = source->info.kind == AFD_WINDOW_ATTENTION ? inspect_slots(request, source, &look)
+                                                         : inspect_descs(request, source, &look);
+    afd_cli_look_drop(&look);
+    return code;
 }
 
 static int inspect(const inspect_request *request)
@@ -123,9 +137,7 @@ static int inspect(const inspect_request *request)
     if (code != AFD_EXIT_DONE) {
         return code;
     }
-    if (source.kind != AFD_CLI_SOURCE_CONTEXT && source.info.kind == AFD_WINDOW_ATTENTION) {
-        code = inspect_slots(request, &source);
-    } else if (source.kind != AFD_CLI_SOURCE_CONTEXT) {
+    if (source.kind != AFD_CLI_SOURCE_CONTEXT) {
         code = inspect_window(request, &source);
     } else if (request->session != NULL) {
         code = afd_cli_usage("inspect", "%s is a context, which has no sessions to show", request->word);

@@ -99,19 +99,21 @@ static json_t *session_json(const afd_cli_view *view)
     return object;
 }
 
-json_t *afd_cli_view_json(const afd_cli_source *source, int64_t taken_unix_ns)
+json_t *afd_cli_view_json(const afd_cli_source *source, const afd_cli_look *look, int64_t taken_unix_ns)
 {
     json_t *root = json_object();
     afd_cli_json_set(root, "kind", json_string(source->kind == AFD_CLI_SOURCE_DUMP ? "dump" : "window"));
     afd_cli_json_set(root, "path", source->path != NULL ? afd_cli_json_text(source->path) : json_null());
     afd_cli_json_set(root, "window", afd_cli_info_json(&source->info));
     afd_cli_json_set(root, "sampled_unix_ns", json_integer(taken_unix_ns));
+    afd_cli_json_set(root, "worker", afd_cli_look_worker_json(NULL, look, false));
+    afd_cli_json_set(root, "members", afd_cli_look_members_json(NULL, look, false));
     return root;
 }
 
 int afd_cli_view_print_json(const afd_cli_view *view)
 {
-    json_t *root = afd_cli_view_json(view->source, view->sample->taken_unix_ns);
+    json_t *root = afd_cli_view_json(view->source, view->look, view->sample->taken_unix_ns);
     afd_cli_json_set(root, "flags", matrix_json(view->sample, flag_of));
     afd_cli_json_set(root, "layer_ids", matrix_json(view->sample, layer_id_of));
     afd_cli_json_set(root, "micro_batches", columns_json(view->sample));

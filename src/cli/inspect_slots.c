@@ -43,11 +43,12 @@ static void add_number(afd_cli_table *table, const char *prefix, uint64_t number
     afd_cli_table_add(table, text);
 }
 
-static void print_text(const afd_cli_source *source, int64_t taken_unix_ns, const slot_counts *counts)
+static void print_text(const afd_cli_source *source, const afd_cli_look *look, int64_t taken_unix_ns,
+                       const slot_counts *counts)
 {
     static const char *const titles[COLUMN_NUM] = { "micro-batch", "ready", "free", "corrupt" };
     afd_cli_table table;
-    afd_cli_configuration_print(source, taken_unix_ns);
+    afd_cli_configuration_print(source, look, taken_unix_ns);
     (void)printf("\n%s: slots by their flags\n", source->kind == AFD_CLI_SOURCE_DUMP
                                                      ? "as it was when it was dumped"
                                                      : "a sample of a moving thing");
@@ -65,9 +66,10 @@ static void print_text(const afd_cli_source *source, int64_t taken_unix_ns, cons
     afd_cli_table_end(&table);
 }
 
-static int print_json(const afd_cli_source *source, int64_t taken_unix_ns, const slot_counts *counts)
+static int print_json(const afd_cli_source *source, const afd_cli_look *look, int64_t taken_unix_ns,
+                      const slot_counts *counts)
 {
-    json_t *root = afd_cli_view_json(source, taken_unix_ns);
+    json_t *root = afd_cli_view_json(source, look, taken_unix_ns);
     json_t *list = json_array();
     for (uint32_t m = 0; m < source->info.shape.micro_batch_num; m++) {
         json_t *entry = json_object();
@@ -81,7 +83,7 @@ static int print_json(const afd_cli_source *source, int64_t taken_unix_ns, const
     return afd_cli_print_json(root);
 }
 
-int afd_cli_slots_inspect(const afd_cli_source *source, bool json)
+int afd_cli_slots_inspect(const afd_cli_source *source, const afd_cli_look *look, bool json)
 {
     const afd_shape *shape = &source->info.shape;
     uint64_t slot_num = afd_cli_sample_id_num(shape);
@@ -99,9 +101,9 @@ int afd_cli_slots_inspect(const afd_cli_source *source, bool json)
     }
     int code = AFD_EXIT_DONE;
     if (json) {
-        code = print_json(source, taken_unix_ns, counts);
+        code = print_json(source, look, taken_unix_ns, counts);
     } else {
-        print_text(source, taken_unix_ns, counts);
+        print_text(source, look, taken_unix_ns, counts);
     }
     free(counts);
     return code == AFD_EXIT_DONE && !is_sound ? AFD_EXIT_NO : code;

@@ -12,7 +12,8 @@ enum {
     FOLD_SESSION_NUM = 16, /* with more sessions than this, runs of equal rows become one */
     WAITS_RANGE_NUM = 16,  /* ranges of sessions that are named before "and N more" */
     CORRUPT_LINE_NUM = 16, /* corrupt flags that are listed before "and N more" */
-    FIRST_ID_NUM = 8       /* expert ids that are shown of a desc */
+    FIRST_ID_NUM = 8,      /* expert ids that are shown of a desc */
+    MEMBER_LINE_NUM = 64   /* members of a worker that are listed before "and N more"; --json has all */
 };
 
 /* ---- configuration ---- */
@@ -40,7 +41,16 @@ static void print_created(int64_t created_ns, int64_t taken_unix_ns)
     (void)printf("%-13s%s, %s%s\n", "created", date, age, created_ns <= taken_unix_ns ? " ago" : "");
 }
 
-void afd_cli_configuration_print(const afd_cli_source *source, int64_t taken_unix_ns)
+static void print_worker(const afd_cli_look *look)
+{
+    afd_cli_look_print_worker(look, stdout);
+    if (look->member_num > 0) {
+        (void)putchar('\n');
+        afd_cli_look_print_members(NULL, look, MEMBER_LINE_NUM, afd_cli_has_colour(stdout), stdout);
+    }
+}
+
+void afd_cli_configuration_print(const afd_cli_source *source, const afd_cli_look *look, int64_t taken_unix_ns)
 {
     const afd_window_info *info = &source->info;
     const afd_shape *shape = &info->shape;
@@ -70,6 +80,9 @@ void afd_cli_configuration_print(const afd_cli_source *source, int64_t taken_uni
     (void)printf(", %" PRIu64 " after the start of the info\n", info->sizes.token_data_offset);
     print_bytes("file", info->file_bytes);
     (void)putchar('\n');
+    if (afd_cli_look_has_worker(look)) {
+        print_worker(look);
+    }
 }
 
 /* ---- the grid ---- */
@@ -262,7 +275,7 @@ static void print_session(const afd_cli_view *view)
 
 void afd_cli_view_print(const afd_cli_view *view)
 {
-    afd_cli_configuration_print(view->source, view->sample->taken_unix_ns);
+    afd_cli_configuration_print(view->source, view->look, view->sample->taken_unix_ns);
     (void)printf("\n%s\n", view->source->kind == AFD_CLI_SOURCE_DUMP
                                ? "as it was when it was dumped: . free, R5 ready with layer 5, ! corrupt"
                                : "a sample of a moving thing: . free, R5 ready with layer 5, ! corrupt");

@@ -22,6 +22,8 @@ static const cli_verb verbs[] = {
 #endif
     { "ls", "list the windows on this host, their owners and what is wrong with them", afd_cmd_ls },
     { "inspect", "show a window: its configuration, who is ready, who is late", afd_cmd_inspect },
+    { "top", "watch a worker: its sessions, what is in flight, late and dropped, and rates", afd_cmd_top },
+    { "metrics", "print what workers have counted, for Prometheus", afd_cmd_metrics },
     { "dump", "copy a window, as it is at this moment, into a file for `afd inspect`", afd_cmd_dump },
     { "rm", "remove windows: by name, or all whose owner is dead", afd_cmd_rm },
     { "bench", "time the operators next to the plain algorithm and to the floor", afd_cmd_bench },

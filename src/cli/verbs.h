@@ -8,6 +8,8 @@
 
 int afd_cmd_ls(int argc, char **argv);
 int afd_cmd_inspect(int argc, char **argv);
+int afd_cmd_top(int argc, char **argv);
+int afd_cmd_metrics(int argc, char **argv);
 int afd_cmd_dump(int argc, char **argv);
 int afd_cmd_rm(int argc, char **argv);
 #ifdef AFD_HAVE_RUN

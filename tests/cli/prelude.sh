@@ -61,6 +61,21 @@ as_nobody() {
     setpriv --reuid=65534 --regid=65534 --clear-groups ./afd-of-nobody "$@"
 }
 
+# ---- counters ----
+
+# An FFN worker with counters: session 0 live, 1 and 4 never came, 2 dropped, 3 left.
+worker_counts=started_ns=370s,beat_ns=12s,step_num=1000,micro_batch_num=4000,row_num=12345,byte_num=1234567
+worker_counts+=,wild_num=1,join_num=3,leave_num=1,drop_num=1,refuse_num=2,late_num=4
+live_counts=state=2,pid=4242,epoch=0x123456789abcdef,joined_ns=300s,heard_ns=12s,delivered_ns=15s
+live_counts+=,micro_batch_num=7,row_num=5,byte_num=2000,in_flight_num=2,join_num=1,micro_batch=1,layer_id=12
+# shellcheck disable=SC2034 # for cases
+counted=(--worker "$worker_counts" --member "0:$live_counts"
+         --member "2:state=4,pid=77,epoch=5,heard_ns=40s,late_num=4,drop_num=1,wild_num=1,join_num=1"
+         --member "3:state=3,join_num=1,micro_batch_num=1,micro_batch=0,layer_id=-1")
+
+# What varies in metrics: times, and whose window it is.
+metric_figures() { sed -E -e 's/(_seconds\{.*\}) [0-9.]+$/\1 N/' -e 's/pid="[0-9]+"/pid="N"/'; }
+
 # ---- afd run ----
 
 # await COMMAND...: until it succeeds, for half a minute at most.

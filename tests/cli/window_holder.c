@@ -3,15 +3,19 @@
  * Makes a shared window in a known state for a test of the program, and holds it.
  *
  *     window_holder [--die] [--token-bytes HS] [--experts N] [--desc S:M:FLAG:LAYER[:ID,ID...]]... NAME S M BS E
- *     window_holder --attention [--slots M:FIRST-LAST:FLAG]... ...
+ *     window_holder --attention [--slots M:FIRST-LAST:FLAG]... [--ffn-num N] ...
+ *     window_holder [--worker KEY=VALUE,...] [--member I:KEY=VALUE,...]... [--grow] ...
  *
  * --desc sets one desc, whatever its flag may be; S may be a range "3-7". Ids that are not given keep the sentinel.
  * --slots sets the flags of an attention window's slots, counted within their micro-batch.
+ * --worker and --member set counters by the names of their fields (afd/stats.h); "42s" is 42 seconds ago. With --grow
+ * the rows and bytes of the worker and of its first member grow while the window is held.
  * When all is set it prints "ready", then waits for a byte or the end of stdin, and closes the window. With --die it
  * ends there and then, without closing: its window has a dead owner. It does not outlive the shell that started it.
  */
 #include <getopt.h>
 #include <inttypes.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -19,9 +23,11 @@
 #include <sys/prctl.h>
 #include <unistd.h>
 
-#include "afd/window.h"
+#include "afd/wait.h"
+#include "window/stats.h"
+#include "window/window.h"
 
-enum { DESC_NUM_MAX = 64 };
+enum { DESC_NUM_MAX = 64, MEMBER_NUM_MAX = 64 };
 
 typedef struct holder_options {
     bool die;
@@ -30,6 +36,11 @@ typedef struct holder_options {
     uint32_t expert_num;
     const char *descs[DESC_NUM_MAX];
     int desc_num;
+    uint32_t ffn_num;
+    const char *worker;
+    const char *members[MEMBER_NUM_MAX];
+    int member_num;
+    bool grow;
 } holder_options;
 
 __attribute__((noreturn)) static void give_up(const char *what, const char *about)
@@ -103,6 +114,57 @@ static void apply_slots(const afd_window *window, const char *text)
     }
 }
 
+/* ---- counters ---- */
+
+/* The fields of the two structures, in their order. */
+static const char *const worker_fields[] = { "started_ns", "beat_ns", "step_num", "micro_batch_num", "row_num",
+                                             "byte_num", "wild_num", "join_num", "leave_num", "drop_num",
+                                             "refuse_num", "late_num", "lost_round_num", "draining", NULL };
+static const char *const member_fields[] = { "state", "pid", "epoch", "joined_ns", "heard_ns", "delivered_ns",
+                                             "micro_batch_num", "row_num", "byte_num", "in_flight_num", "late_num",
+                                             "drop_num", "wild_num", "join_num", "micro_batch", "layer_id", NULL };
+
+static uint64_t stat_value(const char *text)
+{
+    char *end = NULL;
+    uint64_t value = strtoull(text, &end, 0);
+    return *end == 's' ? afd_clock_ns() - value * 1000000000 : value;
+}
+
+static void set_stat(uint64_t *stats, const char *const *fields, const char *text)
+{
+    for (size_t i = 0; fields[i] != NULL; i++) {
+        size_t length = strlen(fields[i]);
+        if (strncmp(text, fields[i], length) == 0 && text[length] == '=') {
+            afd__stat_set(&stats[i], stat_value(text + length + 1));
+            return;
+        }
+    }
+    give_up("no such counter", text);
+}
+
+static void set_stats(void *stats, const char *const *fields, const char *text)
+{
+    while (text != NULL) {
+        set_stat(stats, fields, text);
+        text = strchr(text, ',');
+        text = text != NULL ? text + 1 : NULL;
+    }
+}
+
+static void apply_stats(afd_window *window, const holder_options *options)
+{
+    set_stats(afd__window_own_worker_stats(window), worker_fields, options->worker);
+    for (int i = 0; i < options->member_num; i++) {
+        const char *colon = strchr(options->members[i], ':');
+        uint32_t member = number(options->members[i]);
+        if (colon == NULL || member >= afd_window_member_num(window)) {
+            give_up("not I:KEY=VALUE,...", options->members[i]);
+        }
+        set_stats(afd__window_own_member_stats(window, member), member_fields, colon + 1);
+    }
+}
+
 static holder_options parse(int argc, char **argv)
 {
     static const struct option options[] = {
@@ -112,6 +174,10 @@ static holder_options parse(int argc, char **argv)
         { "experts", required_argument, NULL, 'e' },
         { "desc", required_argument, NULL, 'd' },
         { "slots", required_argument, NULL, 'd' }, /* which of the two it is, the kind of the window says */
+        { "ffn-num", required_argument, NULL, 'f' },
+        { "worker", required_argument, NULL, 'w' },
+        { "member", required_argument, NULL, 'm' },
+        { "grow", no_argument, NULL, 'g' },
         { NULL, 0, NULL, 0 },
     };
     holder_options parsed = { .expert_num = 8 };
@@ -136,6 +202,21 @@ static holder_options parse(int argc, char **argv)
             }
             parsed.descs[parsed.desc_num++] = optarg;
             break;
+        case 'f':
+            parsed.ffn_num = number(optarg);
+            break;
+        case 'w':
+            parsed.worker = optarg;
+            break;
+        case 'm':
+            if (parsed.member_num == MEMBER_NUM_MAX) {
+                give_up("too many --member", optarg);
+            }
+            parsed.members[parsed.member_num++] = optarg;
+            break;
+        case 'g':
+            parsed.grow = true;
+            break;
         default:
             exit(2);
         }
@@ -151,7 +232,21 @@ static void end_wait(int signal_number)
     (void)signal_number; /* it has ended read(), which is all that it is for */
 }
 
-static void wait_for_word(void)
+/* Until there is something to read. */
+static void grow(afd_window *window)
+{
+    struct pollfd word = { .fd = STDIN_FILENO, .events = POLLIN };
+    afd_worker_stats *worker = afd__window_own_worker_stats(window);
+    afd_member_stats *member = afd__window_own_member_stats(window, 0);
+    while (poll(&word, 1, 1) == 0) {
+        afd__stat_add(&worker->row_num, 5);
+        afd__stat_add(&worker->byte_num, 500);
+        afd__stat_add(&member->row_num, 5);
+        afd__stat_add(&member->byte_num, 500);
+    }
+}
+
+static void wait_for_word(afd_window *window, bool does_grow)
 {
     char byte;
     struct sigaction action = { .sa_handler = end_wait };
@@ -159,6 +254,9 @@ static void wait_for_word(void)
     (void)prctl(PR_SET_PDEATHSIG, SIGTERM);
     (void)puts("ready");
     (void)fflush(stdout);
+    if (does_grow) {
+        grow(window);
+    }
     (void)!read(STDIN_FILENO, &byte, 1);
 }
 
@@ -177,18 +275,20 @@ int main(int argc, char **argv)
     };
     afd_error error;
     afd_window *window = NULL;
-    afd_status status = options.attention ? afd_attention_window_create_shared(words[0], &shape, &window, &error)
-                                          : afd_ffn_window_create_shared(words[0], &shape, &window, &error);
+    afd_status status = options.attention
+                            ? afd__attention_window_create(words[0], &shape, options.ffn_num, &window, &error)
+                            : afd_ffn_window_create_shared(words[0], &shape, &window, &error);
     if (status != AFD_OK) {
         give_up(words[0], error.message);
     }
     for (int i = 0; i < options.desc_num; i++) {
         (options.attention ? apply_slots : apply)(window, options.descs[i]);
     }
+    apply_stats(window, &options);
     if (options.die) {
         _exit(0);
     }
-    wait_for_word();
+    wait_for_word(window, options.grow);
     afd_window_close(window);
     return 0;
 }

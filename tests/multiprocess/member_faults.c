@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "member_cast.h"
@@ -231,6 +232,36 @@ static void a_stopped_ffn_worker_is_lost_and_found(void)
     cast_end(&all);
 }
 
+static void signal_all(const cast *all, int number)
+{
+    for (uint32_t session = 0; session < all->c.attention_num; session++) {
+        (void)kill(all->attention[session], number);
+    }
+    for (uint32_t rank = 0; rank < all->c.ffn_num; rank++) {
+        (void)kill(all->ffn[rank], number);
+    }
+}
+
+/* As when a host sleeps: whoever wakes up first must not take the others' silence for death. */
+static void a_host_that_slept_drops_nobody(void)
+{
+    const struct timespec longer_than_dead = { .tv_sec = 1 };
+    cast all;
+    cast_make(&all, 2, 2, 2, 1);
+    all.step_num = UINT32_MAX;
+    start_all(&all);
+    await_all(&all);
+    signal_all(&all, SIGSTOP);
+    (void)nanosleep(&longer_than_dead, NULL);
+    signal_all(&all, SIGCONT);
+    cast_await_steps(&all, 0, cast_steps(&all, 0) + 50);
+    cast_enough(&all);
+    join_sessions(&all);
+    expect(cast_count_events(&all, true, AFD_EVENT_DROPPED) == 0, "nobody was dropped");
+    expect(cast_count_events(&all, false, AFD_EVENT_LOST) == 0, "nobody was lost");
+    cast_end(&all);
+}
+
 static void a_drained_ffn_worker_answers_its_rounds_and_ends(void)
 {
     cast all;
@@ -267,6 +298,7 @@ static const struct scenario {
     SCENARIO(a_killed_ffn_worker_is_waited_for),
     SCENARIO(a_killed_ffn_worker_is_gone_without_where_copies_live),
     SCENARIO(a_stopped_ffn_worker_is_lost_and_found),
+    SCENARIO(a_host_that_slept_drops_nobody),
     SCENARIO(a_drained_ffn_worker_answers_its_rounds_and_ends),
 };
 

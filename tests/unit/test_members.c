@@ -411,6 +411,25 @@ static void serving_nobody_ends_at_the_deadline_of_the_wait(void **state)
     free_world(world);
 }
 
+static void a_place_is_clean_for_who_comes_next(void **state)
+{
+    (void)state;
+    member_world *world = full_world(1, SESSION_MAX);
+    assert_int_equal(send_one(world, 0, 0, 3, NULL), AFD_OK); /* waits for session 1, which never sends */
+    afd_attention_worker_close(world->sessions[0]);
+    (void)await_event(world, &world->rank_events[0], AFD_EVENT_LEFT);
+    const afd_ffn_desc *desc = afd_window_desc(afd_ffn_worker_window(world->ranks[0]), 0, 0);
+    assert_int_equal(afd_ffn_desc_peek_flag(desc), AFD_FLAG_READY); /* as it was left */
+    make_session(world, 0, 0);
+    assert_int_equal(join_as(world, 0, NULL), AFD_OK);
+    assert_int_equal(afd_ffn_desc_peek_flag(desc), AFD_FLAG_FREE);
+    for (size_t i = 0; i < 4 * 2; i++) {
+        assert_int_equal(afd_ffn_desc_peek_expert_id(desc, i), AFD_EXPERT_ID_REFILL);
+    }
+    assert_int_equal(send_one(world, 0, 0, 3, NULL), AFD_OK);
+    free_world(world);
+}
+
 /* ---- losing an FFN worker ---- */
 
 static void a_lost_ffn_worker_ends_open_rounds_with_its_name(void **state)
@@ -597,6 +616,7 @@ int main(void)
         cmocka_unit_test(on_deadline_wait_tells_again_and_again_and_drops_nobody),
         cmocka_unit_test(on_deadline_stop_ends_serving_with_the_name),
         cmocka_unit_test(serving_nobody_ends_at_the_deadline_of_the_wait),
+        cmocka_unit_test(a_place_is_clean_for_who_comes_next),
         cmocka_unit_test(a_lost_ffn_worker_ends_open_rounds_with_its_name),
         cmocka_unit_test(a_stop_word_ends_a_collect_of_a_member_too),
         cmocka_unit_test(a_guest_that_talks_nonsense_is_refused_and_costs_nobody_anything),

@@ -214,14 +214,13 @@ afd_status afd_attention_worker_rejoin(afd_attention_worker *worker, afd_wait *w
 
 /* ---- the end ---- */
 
-/* So that an FFN worker that was killed leaves no shared memory behind. */
+/* So that an FFN worker that was killed leaves no shared memory behind. A name is removed only if its owner is dead, so
+ * nothing needs to be known of the rank: it may have died while this worker was waiting for it. */
 static void remove_windows_of_dead(const afd_attention_worker *worker)
 {
     const afd__ties *ties = &worker->member->ties;
     for (uint32_t rank = 0; rank < ties->tie_num; rank++) {
-        if (ties->ties[rank].has_ended) {
-            (void)afd_window_remove(ties->names[rank], false, NULL);
-        }
+        (void)afd_window_remove(ties->names[rank], false, NULL);
     }
 }
 

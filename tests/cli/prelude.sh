@@ -78,10 +78,10 @@ metric_figures() { sed -E -e 's/(_seconds\{.*\}) [0-9.]+$/\1 N/' -e 's/pid="[0-9
 
 # ---- afd run ----
 
-# await COMMAND...: until it succeeds, for half a minute at most.
+# await COMMAND...: until it succeeds, for so long as only a hang takes, under ThreadSanitizer on a busy machine too.
 await() {
     local attempt
-    for ((attempt = 0; attempt < 600; attempt++)); do
+    for ((attempt = 0; attempt < 2000; attempt++)); do
         if "$@"; then return 0; fi
         sleep 0.05
     done

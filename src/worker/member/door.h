@@ -118,8 +118,8 @@ void afd__door_close(afd__door *door);
 /* Once a step: whether a guest asks for something. */
 static inline bool afd__door_has_news(const afd__door *door)
 {
-    /* A7, meets R7 in afd__door_raise(). The guests themselves are read under the lock; the order only makes sure that
-     * who sees the word finds what it was raised for. */
+    /* A7, meets R7 in raise_news() of door.c. The guests themselves are read under the lock; the order only makes sure
+     * that who sees the word finds what it was raised for. */
     return afd__load_acquire_i32(&door->news) != 0;
 }
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Membership: workers of one host that find each other by name, come and go, and survive each other's deaths.
+ * Membership: workers that find each other, on one host by name and between hosts by address, come and go, and survive
+ * each other's deaths.
  *
  *     FFN worker                                         attention worker
  *     ──────────                                         ────────────────
@@ -105,13 +106,22 @@ typedef struct afd_member_options {
     const int32_t *drain;        /* FFN, optional: raised with afd_stop_raise(), from a signal handler too: drain */
     afd_event_observer *observer; /* optional */
     void *observer_arg;
+    /* FFN: where sessions of other hosts can join as well, "HOST:PORT", over UCX; NULL: nowhere, nothing listens.
+     * ":PORT" is the loopback, "*:PORT" every interface; tokens come in at PORT + 1, or with port 0 at any free ones.
+     * Beyond the loopback only with a secret. */
+    const char *listen;
+    /* What both sides must know to meet between hosts; at most AFD_SECRET_BYTES_MAX bytes, copied. NULL: none. */
+    const void *secret;
+    size_t secret_bytes;
 } afd_member_options;
 
-/* 250 ms, 2 s, 10 s, 10 s, drop. */
+enum { AFD_SECRET_BYTES_MAX = 256 };
+
+/* 250 ms, 2 s, 10 s, 10 s, drop; nothing listens between hosts. */
 #define AFD_MEMBER_OPTIONS_INIT                                                                                       \
     {                                                                                                                 \
         sizeof(afd_member_options), UINT64_C(250000000), UINT64_C(2000000000), UINT64_C(10000000000),                 \
-            UINT64_C(10000000000), AFD_ON_DEADLINE_DROP, NULL, NULL, NULL                                             \
+            UINT64_C(10000000000), AFD_ON_DEADLINE_DROP, NULL, NULL, NULL, NULL, NULL, 0                              \
     }
 
 /*
@@ -136,8 +146,9 @@ afd_status afd_ffn_worker_listen(afd_ffn_worker *worker, const char *name, const
 afd_status afd_ffn_worker_serve(afd_ffn_worker *worker, afd_wait *wait, afd_error *error);
 
 /*
- * Joins FFN workers: names[rank] for each rank of the worker's expert table, ffn_num of them, which must stay. Waits
- * until all have admitted it: AFD_OK, AFD_STOPPED, AFD_DEADLINE with late[].session the ranks that have not. With
+ * Joins FFN workers: names[rank] for each rank of the worker's expert table, ffn_num of them, which must stay. A name
+ * with a colon is the address "HOST:PORT" of one that listens between hosts, any other the name of one of this host.
+ * Waits until all have admitted it: AFD_OK, AFD_STOPPED, AFD_DEADLINE with late[].session the ranks that have not. With
  * AFD_SESSION_ANY the worker has its session from here on: afd_attention_worker_session().
  *
  * AFD_ERR_EXISTS where the place is another's, with its pid; AFD_ERR_INVALID where shape, hidden size or version

@@ -49,7 +49,10 @@ typedef struct afd_worker_stats {
     uint64_t late_num;        /* deadlines that passed */
     uint64_t lost_round_num;  /* attention: rounds that ended with AFD_ERR_PEER */
     uint64_t draining;        /* 1: it wants to end */
-    uint64_t reserved[18];
+    uint64_t stale_num;       /* between hosts: messages of an epoch or a round that is over, which were dropped */
+    uint64_t garbage_num;     /* between hosts: messages that break the rules; they cost the sender its place */
+    uint64_t credit_wait_num; /* between hosts, attention: dispatches that found a micro-batch not given back yet */
+    uint64_t reserved[15];
 } afd_worker_stats;
 
 /* One member: session i of an FFN window, FFN worker i of an attention window. */

@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* How we use UCX: what is set in its configuration, unless the environment says something else. */
+#ifndef AFD_TRANSPORT_UCX_SETTINGS_H
+#define AFD_TRANSPORT_UCX_SETTINGS_H
+
+#include <stdbool.h>
+
+#include "transport/ucx/library.h"
+
+typedef struct afd__ucx_settings {
+    const char *device;   /* the only network device that is used and listened at; "" for every one */
+    bool wakes_up;        /* its worker has a descriptor to wait at */
+} afd__ucx_settings;
+
+/*
+ * A UCX context for active messages. What UCX_TLS, UCX_NET_DEVICES, UCX_RNDV_THRESH or UCX_TCP_CM_REUSEADDR in the
+ * environment do not say is set here: no shared memory of UCX's own (it refuses to notice a peer's death), the one
+ * device, the threshold that was measured best, and that a port may be taken again after a restart.
+ */
+afd_status afd__ucx_context_create(const afd__ucp *ucp, const afd__ucx_settings *settings, ucp_context_h *context,
+                                   afd_error *error);
+
+/* An error of UCX's, as ours: `what` is what was tried, "listen at 10.0.0.2:7000". */
+afd_status afd__ucx_fail(const afd__ucp *ucp, ucs_status_t status, const char *field, const char *what,
+                         afd_error *error);
+
+#endif

@@ -139,7 +139,7 @@ static void choose_again(afd_attention_worker *worker)
     member->first_session = worker->session + 1;
     worker->session = AFD_SESSION_ANY;
     for (uint32_t rank = 0; rank < worker->ffn_num; rank++) {
-        if (tie_of(worker, rank)->fd >= 0) {
+        if (afd__channel_is_open(&tie_of(worker, rank)->channel)) {
             say(worker, rank, AFD__MESSAGE_GOODBYE, 0);
             close_writer(worker, rank);
             afd__tie_close(&member->ties, tie_of(worker, rank));

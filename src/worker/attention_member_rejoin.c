@@ -99,7 +99,7 @@ void afd__attention_member_say_goodbye(afd_attention_worker *worker)
     for (uint32_t rank = 0; rank < worker->ffn_num; rank++) {
         afd__tie *tie = &member->ties.ties[rank];
         const afd__message goodbye = afd__message_make(AFD__MESSAGE_GOODBYE, tie->epoch);
-        if (tie->fd < 0 || tie->state == AFD__TIE_LEAVING || tie->state == AFD__TIE_GONE ||
+        if (!afd__channel_is_open(&tie->channel) || tie->state == AFD__TIE_LEAVING || tie->state == AFD__TIE_GONE ||
             tie->state == AFD__TIE_PROBING) {
             continue;
         }

@@ -137,7 +137,8 @@ static bool went_out_in_part(afd_status status, const afd_error *refused)
     return status < 0 && strcmp(refused->field, "writers") == 0 && refused->bound > 0;
 }
 
-static afd_status send(afd_attention_worker *worker, const afd_dispatch_args *args, afd_wait *wait, afd_error *error)
+static afd_status send_round(afd_attention_worker *worker, const afd_dispatch_args *args, afd_wait *wait,
+                             afd_error *error)
 {
     afd_error refused;
     afd_status status = afd_attention_dispatch(worker->context, args, wait, &refused);
@@ -177,7 +178,7 @@ afd_status afd_attention_worker_dispatch(afd_attention_worker *worker, uint32_t 
     args.expert_ids = expert_ids;
     /* After a deadline the operator names who is late; or it goes on, where that desc is not needed. */
     afd__stage_begins(&worker->observer, AFD_STAGE_DISPATCH, about);
-    status = send(worker, &args, wait, error);
+    status = send_round(worker, &args, wait, error);
     afd__stage_ends(&worker->observer, AFD_STAGE_DISPATCH, about);
     progress(worker);
     if (status == AFD_OK && worker->member != NULL) {

@@ -35,7 +35,7 @@ static void refuse(afd_ffn_worker *worker, afd__guest *guest, const afd_error *e
     afd__message_set_text(&message, error->message);
     guest->state = AFD__GUEST_REFUSED;
     (void)snprintf(guest->text, sizeof(guest->text), "%s", message.text);
-    (void)afd__channel_send(guest->fd, &message);
+    (void)afd__channel_send(&guest->channel, &message);
     afd__door_ask(door, guest, AFD__ASKS_TO_BE_TOLD_OF);
 }
 
@@ -250,8 +250,8 @@ static void answer_goodbye(afd_ffn_worker *worker, afd__guest *guest, afd__telli
                        guest->session, guest->pid);
         afd__stat_add(&door->stats->leave_num, 1);
     }
-    if (guest->fd >= 0) {
-        (void)afd__channel_send(guest->fd, &gone);
+    if (afd__channel_is_open(&guest->channel)) {
+        (void)afd__channel_send(&guest->channel, &gone);
     }
     afd__door_dismiss(door, guest);
 }

@@ -476,20 +476,20 @@ static void a_stop_word_ends_a_collect_of_a_member_too(void **state)
 
 /* ---- guests that are none ---- */
 
-static int connect_raw(const member_world *world)
+static afd__channel connect_raw(const member_world *world)
 {
-    int fd = -1;
-    assert_int_equal(afd__channel_connect(world->names[0], &fd, NULL), AFD_OK);
-    return fd;
+    afd__channel channel = AFD__CHANNEL_NONE;
+    assert_int_equal(afd__channel_connect(world->names[0], &channel, NULL), AFD_OK);
+    return channel;
 }
 
 /* What the door says to a guest, heartbeats left out. */
-static afd__message hear_raw(member_world *world, int fd)
+static afd__message hear_raw(member_world *world, const afd__channel *channel)
 {
     afd__message message = { 0 };
     uint64_t began_ns = afd_clock_ns();
     for (;;) {
-        afd_status status = afd__channel_receive(fd, &message, NULL);
+        afd_status status = afd__channel_receive(channel, &message, NULL);
         assert_true(status == AFD_OK || status == AFD_NOT_YET);
         assert_true(afd_clock_ns() - began_ns < HANG_NS);
         if (status == AFD_OK && message.kind != AFD__MESSAGE_BEAT) {
@@ -501,12 +501,12 @@ static afd__message hear_raw(member_world *world, int fd)
 
 static void expect_raw_refused(member_world *world, const afd__message *said, const char *because)
 {
-    int fd = connect_raw(world);
-    assert_int_equal(afd__channel_send(fd, said), AFD_OK);
-    afd__message answer = hear_raw(world, fd);
+    afd__channel channel = connect_raw(world);
+    assert_int_equal(afd__channel_send(&channel, said), AFD_OK);
+    afd__message answer = hear_raw(world, &channel);
     assert_int_equal(answer.kind, AFD__MESSAGE_REFUSED);
     assert_non_null(strstr(answer.text, because));
-    afd__channel_close(&fd);
+    afd__channel_close(&channel);
 }
 
 static void a_guest_that_talks_nonsense_is_refused_and_costs_nobody_anything(void **state)
@@ -567,7 +567,7 @@ static void many_silent_guests_do_not_keep_others_out(void **state)
 {
     (void)state;
     enum { GUEST_NUM = 100 };
-    int guests[GUEST_NUM];
+    afd__channel guests[GUEST_NUM];
     member_world *world = new_world(1, 1);
     world->options.dead_ns = 40 * UINT64_C(1000000);
     make_rank(world, 0);

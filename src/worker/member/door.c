@@ -17,7 +17,7 @@ static afd_status make_guests(afd__door *door, afd_error *error)
     }
     door->guest_num = (uint32_t)guest_num;
     for (uint32_t i = 0; i < door->guest_num; i++) {
-        door->guests[i].fd = -1;
+        door->guests[i].channel = AFD__CHANNEL_NONE;
         door->guests[i].pidfd = -1;
     }
     return AFD_OK;
@@ -54,7 +54,7 @@ void afd__door_close(afd__door *door)
     for (uint32_t i = 0; i < door->guest_num; i++) {
         afd__door_clear(door, &door->guests[i]);
     }
-    afd__channel_close(&door->listener);
+    afd__descriptor_close(&door->listener);
     (void)pthread_mutex_destroy(&door->lock);
     free(door->places);
     free(door->guests);
@@ -96,10 +96,10 @@ afd__guest *afd__door_next(afd__door *door, uint32_t asks)
 
 void afd__door_say(afd__door *door, afd__guest *guest, const afd__message *message)
 {
-    if (guest->fd < 0) {
+    if (!afd__channel_is_open(&guest->channel)) {
         return;
     }
-    if (afd__channel_send(guest->fd, message) != AFD_OK && guest->state != AFD__GUEST_DONE) {
+    if (afd__channel_send(&guest->channel, message) != AFD_OK && guest->state != AFD__GUEST_DONE) {
         if (guest->reason == AFD_DROP_NONE) {
             guest->reason = AFD_DROP_CLOSED;
         }
@@ -119,8 +119,8 @@ void afd__door_dismiss(afd__door *door, afd__guest *guest)
 void afd__door_clear(afd__door *door, afd__guest *guest)
 {
     (void)door;
-    afd__channel_close(&guest->fd);
-    afd__channel_close(&guest->pidfd);
+    afd__channel_close(&guest->channel);
+    afd__descriptor_close(&guest->pidfd);
     afd_writer_close(guest->writer);
-    *guest = (afd__guest){ .serial = guest->serial + 1, .fd = -1, .pidfd = -1 };
+    *guest = (afd__guest){ .serial = guest->serial + 1, .channel = AFD__CHANNEL_NONE, .pidfd = -1 };
 }

@@ -58,7 +58,7 @@ typedef struct afd__guest {
     afd__guest_state state;
     uint32_t asks;
     uint32_t serial;          /* another one for each who has this entry, so that old news of a descriptor is known */
-    int fd;                   /* -1 when it was closed */
+    afd__channel channel;
     int pidfd;
     uint32_t pid;
     bool has_ended;           /* its process */

@@ -65,7 +65,7 @@ static void refuse(afd__door *door, afd__guest *guest, const afd_error *error)
     afd__message message = afd__message_make(AFD__MESSAGE_REFUSED, guest->epoch);
     message.status = error->status;
     afd__message_set_text(&message, error->message);
-    (void)afd__channel_send(guest->fd, &message);
+    (void)afd__channel_send(&guest->channel, &message);
     guest->state = AFD__GUEST_REFUSED;
     guest->status = error->status;
     memcpy(guest->text, message.text, sizeof(guest->text));
@@ -152,8 +152,8 @@ static void hear_garbage(afd__door *door, afd__guest *guest, const afd_error *er
 
 static void hear_end(afd__door *door, afd__guest *guest)
 {
-    afd__keeper_forget(&door->keeper, guest->fd);
-    afd__channel_close(&guest->fd);
+    afd__keeper_forget(&door->keeper, guest->channel.fd);
+    afd__channel_close(&guest->channel);
     guest->closed_ns = afd_clock_ns();
     if (guest->state != AFD__GUEST_ADMITTED) { /* of one that was, the next tick says whether its process has ended */
         lose(door, guest, AFD_DROP_CLOSED);
@@ -163,10 +163,10 @@ static void hear_end(afd__door *door, afd__guest *guest)
 /* All that has come in on a channel. */
 static void read_channel(afd__door *door, afd__guest *guest)
 {
-    while (guest->fd >= 0) {
+    while (afd__channel_is_open(&guest->channel)) {
         afd__message message;
         afd_error error;
-        afd_status status = afd__channel_receive(guest->fd, &message, &error);
+        afd_status status = afd__channel_receive(&guest->channel, &message, &error);
         if (status == AFD_OK && !hear(door, guest, &message)) {
             status = afd__fail(&error, AFD_ERR_INVALID, "message.kind", message.kind, 0,
                                "a message of kind %" PRIu32 " came in out of place", message.kind);
@@ -195,7 +195,7 @@ static void notice_end(afd__door *door, afd__guest *guest)
 {
     afd__keeper_forget(&door->keeper, guest->pidfd);
     guest->has_ended = true;
-    if (guest->fd >= 0) {
+    if (afd__channel_is_open(&guest->channel)) {
         read_channel(door, guest); /* it may have said goodbye before */
     }
     if ((guest->asks & AFD__ASKS_GOODBYE) == 0) {
@@ -224,27 +224,27 @@ static afd__guest *free_entry(const afd__door *door)
     return NULL;
 }
 
-static void let_in(afd__door *door, int fd)
+static void let_in(afd__door *door, afd__channel *channel)
 {
     afd_error error;
     afd__peer peer;
     afd__guest *guest = door->is_draining ? NULL : free_entry(door);
     if (guest == NULL) {
-        afd__channel_close(&fd); /* it will knock again, here or at the door that comes after this one */
+        afd__channel_close(channel); /* it will knock again, here or at the door that comes after this one */
         return;
     }
-    guest->fd = fd;
+    guest->channel = *channel;
     guest->session = AFD_SESSION_ANY;
     guest->state = AFD__GUEST_NEW;
     guest->heard_ns = afd_clock_ns();
-    afd_status status = afd__channel_identify(fd, &peer, &error);
+    afd_status status = afd__channel_identify(channel, &peer, &error);
     if (status == AFD_OK) {
         guest->pid = peer.pid;
         guest->pidfd = peer.pidfd;
         status = afd__keeper_watch(&door->keeper, peer.pidfd, tag_of(door, guest, TAG_PROCESS), &error);
     }
     if (status == AFD_OK) {
-        status = afd__keeper_watch(&door->keeper, fd, tag_of(door, guest, TAG_CHANNEL), &error);
+        status = afd__keeper_watch(&door->keeper, channel->fd, tag_of(door, guest, TAG_CHANNEL), &error);
     }
     if (status == AFD_ERR_PEER) {
         afd__door_dismiss(door, guest);
@@ -255,10 +255,10 @@ static void let_in(afd__door *door, int fd)
 
 static void open_to_all(afd__door *door)
 {
-    int fd = -1;
+    afd__channel channel;
     clear_done(door);
-    while (afd__channel_accept(door->listener, &fd, NULL) == AFD_OK) {
-        let_in(door, fd);
+    while (afd__channel_accept(door->listener, &channel, NULL) == AFD_OK) {
+        let_in(door, &channel);
     }
 }
 
@@ -274,7 +274,7 @@ void afd__door_ready(void *owner, uint64_t tag)
         if (guest != NULL && tag >> 62 == TAG_PROCESS) {
             (void)snprintf(orphan, sizeof(orphan), "%s", guest->window_name);
             notice_end(door, guest);
-        } else if (guest != NULL && guest->fd >= 0) {
+        } else if (guest != NULL && afd__channel_is_open(&guest->channel)) {
             read_channel(door, guest);
         }
     }
@@ -287,19 +287,19 @@ void afd__door_ready(void *owner, uint64_t tag)
 static void beat(const afd__guest *guest)
 {
     const afd__message message = afd__message_make(AFD__MESSAGE_BEAT, guest->epoch);
-    if (guest->fd >= 0) {
-        (void)afd__channel_send(guest->fd, &message); /* one that has no room for it has enough to read */
+    if (afd__channel_is_open(&guest->channel)) {
+        (void)afd__channel_send(&guest->channel, &message); /* one that has no room for it has enough to read */
     }
 }
 
 /* What lost its place may be too far behind to be told at once. */
 static void look_after_lost(afd__guest *guest)
 {
-    if (guest->owes_drop && guest->fd >= 0) {
+    if (guest->owes_drop && afd__channel_is_open(&guest->channel)) {
         afd__message message = afd__message_make(AFD__MESSAGE_DROPPED, guest->epoch);
         message.reason = (uint32_t)guest->reason;
         afd__message_set_text(&message, guest->text);
-        guest->owes_drop = afd__channel_send(guest->fd, &message) == AFD_NOT_YET;
+        guest->owes_drop = afd__channel_send(&guest->channel, &message) == AFD_NOT_YET;
     }
     if (!guest->is_lent) {
         afd_writer_close(guest->writer);
@@ -345,7 +345,7 @@ void afd__door_tick(void *owner, uint64_t now_ns, bool stalled)
     clear_done(door);
     for (uint32_t i = 0; i < door->guest_num; i++) {
         afd__guest *guest = &door->guests[i];
-        if (guest->fd >= 0 && stalled) {
+        if (afd__channel_is_open(&guest->channel) && stalled) {
             guest->heard_ns = now_ns;
         }
         show_heard(door, guest);

@@ -51,7 +51,7 @@ typedef struct afd__tie {
     bool has_returned;       /* it was missing, and answers again */
     bool has_ended;          /* its process */
     uint32_t serial;
-    int fd;
+    afd__channel channel;
     int pidfd;
     uint32_t pid;
     uint64_t heard_ns;

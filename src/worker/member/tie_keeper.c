@@ -18,7 +18,7 @@ uint64_t afd__tie_tag(const afd__ties *ties, const afd__tie *tie, bool is_proces
 static afd__tie *tie_of(const afd__ties *ties, uint64_t tag)
 {
     afd__tie *tie = tag >> 30 < ties->tie_num ? &ties->ties[tag >> 30] : NULL;
-    return tie != NULL && tie->fd >= 0 && (tie->serial & 0x1FFFFFFFU) == (tag >> 1 & 0x1FFFFFFFU) ? tie : NULL;
+    return tie != NULL && afd__channel_is_open(&tie->channel) && (tie->serial & 0x1FFFFFFFU) == (tag >> 1 & 0x1FFFFFFFU) ? tie : NULL;
 }
 
 /* ---- hearing ---- */
@@ -125,7 +125,7 @@ static bool hear(afd__ties *ties, afd__tie *tie, const afd__message *message)
 
 static void hear_end(afd__ties *ties, afd__tie *tie)
 {
-    afd__keeper_forget(&ties->keeper, tie->fd);
+    afd__keeper_forget(&ties->keeper, tie->channel.fd);
     tie->closed_ns = afd_clock_ns();
     switch (tie->state) {
     case AFD__TIE_LIVE: /* the next tick says whether its process has ended */
@@ -141,9 +141,9 @@ static void hear_end(afd__ties *ties, afd__tie *tie)
 
 static void read_channel(afd__ties *ties, afd__tie *tie)
 {
-    while (tie->fd >= 0 && tie->closed_ns == 0) {
+    while (afd__channel_is_open(&tie->channel) && tie->closed_ns == 0) {
         afd__message message;
-        afd_status status = afd__channel_receive(tie->fd, &message, NULL);
+        afd_status status = afd__channel_receive(&tie->channel, &message, NULL);
         if (status == AFD_OK && !hear(ties, tie, &message)) {
             status = AFD_ERR_INVALID;
         }
@@ -188,7 +188,7 @@ void afd__ties_ready(void *owner, uint64_t tag)
 static void beat(afd__ties *ties, afd__tie *tie, uint64_t now_ns)
 {
     const afd__message message = afd__message_make(AFD__MESSAGE_BEAT, tie->epoch);
-    (void)afd__channel_send(tie->fd, &message); /* one that has no room for it has enough to read */
+    (void)afd__channel_send(&tie->channel, &message); /* one that has no room for it has enough to read */
     if (tie->closed_ns != 0) {
         if (afd__peer_end_is_known(tie->has_ended, tie->closed_ns, now_ns, ties->dead_ns)) {
             afd__tie_lose(ties, tie, tie->has_ended ? AFD_DROP_EXITED : AFD_DROP_CLOSED);
@@ -235,7 +235,7 @@ void afd__ties_tick(void *owner, uint64_t now_ns, bool stalled)
     afd__ties_lock(ties);
     for (uint32_t i = 0; i < ties->tie_num; i++) {
         afd__tie *tie = &ties->ties[i];
-        if (tie->fd >= 0 && stalled) {
+        if (afd__channel_is_open(&tie->channel) && stalled) {
             tie->heard_ns = now_ns;
         }
         if (ties->window != NULL && tie->state == AFD__TIE_LIVE) {

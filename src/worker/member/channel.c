@@ -176,6 +176,34 @@ afd_status afd__channel_receive(const afd__channel *channel, afd__message *messa
     return status == AFD_OK ? afd__message_check(packet, packet_bytes, message, error) : status;
 }
 
+afd_status afd__channel_send_hello(const afd__channel *channel, const afd__message *hello,
+                                   const afd__credentials *credentials)
+{
+    if (channel->line == NULL) {
+        return afd__channel_send(channel, hello);
+    }
+    afd__knock knock = { .hello = *hello, .credentials = *credentials };
+    afd_status status = afd__line_send(channel->line, &knock, sizeof(knock));
+    afd__credentials_wipe(&knock.credentials);
+    return status;
+}
+
+afd_status afd__channel_receive_hello(const afd__channel *channel, const afd__credentials *asked, afd__message *hello,
+                                      afd_error *error)
+{
+    char packet[AFD__POST_PACKET_BYTES];
+    size_t packet_bytes = 0;
+    if (channel->line == NULL) {
+        return afd__channel_receive(channel, hello, error);
+    }
+    afd_status status = afd__line_receive(channel->line, packet, sizeof(packet), &packet_bytes, error);
+    if (status == AFD_OK) {
+        status = afd__knock_check(packet, packet_bytes, asked, hello, error);
+        explicit_bzero(packet, sizeof(packet)); /* it has the secret in it */
+    }
+    return status;
+}
+
 void afd__channel_close(afd__channel *channel)
 {
     afd__descriptor_close(&channel->fd);

@@ -68,6 +68,13 @@ afd_status afd__channel_send(const afd__channel *channel, const afd__message *me
 /* AFD_NOT_YET; AFD_ERR_PEER when it was closed; AFD_ERR_INVALID for what is no message. */
 afd_status afd__channel_receive(const afd__channel *channel, afd__message *message, afd_error *error);
 
+/* HELLO, which between hosts is a knock with these credentials. Results as of the two above; AFD_ERR_ACCESS for wrong
+ * ones. */
+afd_status afd__channel_send_hello(const afd__channel *channel, const afd__message *hello,
+                                   const afd__credentials *credentials);
+afd_status afd__channel_receive_hello(const afd__channel *channel, const afd__credentials *asked, afd__message *hello,
+                                      afd_error *error);
+
 /* Closes it, if it is open, and forgets it. */
 void afd__channel_close(afd__channel *channel);
 

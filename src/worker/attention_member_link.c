@@ -15,8 +15,9 @@
 static afd_status open_plane(afd_attention_worker *worker, afd_error *error)
 {
     struct afd__attention_member *member = worker->member;
+    afd__address address;
     const afd__plane_options options = {
-        .connect = afd__ties_common_address(&member->ties),
+        .connect = &address,
         .half_open_max = 1, /* nobody connects to here */
         .patience_ns = member->options.dead_ns,
     };
@@ -25,7 +26,10 @@ static afd_status open_plane(afd_attention_worker *worker, afd_error *error)
         return afd__fail(error, AFD_ERR_NO_MEMORY, "links", worker->ffn_num * sizeof(*member->links), 0,
                          "no memory for the links to %" PRIu32 " FFN workers", worker->ffn_num);
     }
-    afd_status status = afd__plane_open(&options, &member->plane, error);
+    afd_status status = afd__ties_common_address(&member->ties, &address, error);
+    if (status == AFD_OK) {
+        status = afd__plane_open(&options, &member->plane, error);
+    }
     if (status != AFD_OK) {
         free(member->links);
         member->links = NULL;

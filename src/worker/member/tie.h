@@ -158,8 +158,8 @@ bool afd__ties_need_post(const afd__ties *ties);
  */
 afd_status afd__ties_resolve(afd__ties *ties, afd_error *error);
 
-/* An address that stands for the device of all; NULL where they have several, or not all are known. */
-const afd__address *afd__ties_common_address(const afd__ties *ties);
+/* An address that stands for the device of all; any at all where they have several, or not all are known. */
+afd_status afd__ties_common_address(const afd__ties *ties, afd__address *address, afd_error *error);
 
 /* Opens the post. */
 afd_status afd__ties_open_post(afd__ties *ties, afd_error *error);

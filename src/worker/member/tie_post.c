@@ -81,7 +81,8 @@ static bool have_same_device(const afd__address *one, const afd__address *other)
            strcmp(one_name, other_name) == 0;
 }
 
-const afd__address *afd__ties_common_address(const afd__ties *ties)
+/* NULL: there is none. */
+static const afd__address *find_common_address(const afd__ties *ties)
 {
     const afd__address *first = NULL;
     for (uint32_t i = 0; i < ties->tie_num; i++) {
@@ -97,16 +98,28 @@ const afd__address *afd__ties_common_address(const afd__ties *ties)
     return first;
 }
 
+afd_status afd__ties_common_address(const afd__ties *ties, afd__address *address, afd_error *error)
+{
+    const afd__address *common = find_common_address(ties);
+    if (common == NULL) {
+        return afd__address_parse("*:0", true, address, error);
+    }
+    *address = *common;
+    return AFD_OK;
+}
+
 /* ---- the post ---- */
 
 afd_status afd__ties_open_post(afd__ties *ties, afd_error *error)
 {
-    const afd__post_options options = {
-        .connect = afd__ties_common_address(ties),
-        .line_max = ties->tie_num + SPARE_LINE_NUM,
-    };
+    afd__address address;
+    const afd__post_options options = { .connect = &address, .line_max = ties->tie_num + SPARE_LINE_NUM };
+    afd_status status = afd__ties_common_address(ties, &address, error);
+    if (status != AFD_OK) {
+        return status;
+    }
     afd__ties_lock(ties);
-    afd_status status = afd__post_open(&options, &ties->post, error);
+    status = afd__post_open(&options, &ties->post, error);
     if (status == AFD_OK) {
         afd__post_progress(ties->post); /* so that its descriptor says from now on when there is something */
         status = afd__keeper_watch(&ties->keeper, afd__post_fd(ties->post), afd__ties_post_tag(), error);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * UCX itself, opened at run time: nobody needs it who does not use it. Its signal handlers, its memory hooks and what it
- * prints are switched off through its own calls when it is we who bring it into the process, unless the environment
+ * UCX itself, opened at run time: nobody needs it who does not use it. When it is we who bring it into the process, its
+ * signal handlers, its memory hooks and what it prints are switched off through its own calls, unless the environment
  * says otherwise; where it is there already, its settings are somebody else's and stay. It is never closed again.
  */
 #ifndef AFD_TRANSPORT_UCX_LIBRARY_H

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-# Whether the headers of UCX are here: sets AFD_HAVE_UCX, and makes afd_ucx, which whatever compiles the library's sources
-# links with. The headers are all that a build needs, and are found by file, so that a cross build needs no more than a
-# sysroot.
+# Whether the headers of UCX are here: sets AFD_HAVE_UCX, and makes afd_ucx, which whatever compiles the library's
+# sources links with. The headers are all that a build needs, and are found by file, so that a cross build needs no more
+# than a sysroot.
 set_property(CACHE AFD_WITH_UCX PROPERTY STRINGS AUTO ON OFF)
 set(AFD_HAVE_UCX FALSE)
 add_library(afd_ucx INTERFACE)

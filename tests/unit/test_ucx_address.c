@@ -156,6 +156,20 @@ static void an_address_of_another_host_is_at_no_device(void **state)
     assert_non_null(strstr(error.message, "192.0.2.1:7000"));
 }
 
+static void addresses_that_ucx_cannot_use_are_refused(void **state)
+{
+    (void)state;
+    static const char *const unusable[] = { "[::]:7", "[::1]:7", "[fe80::1]:7", "[::ffff:127.0.0.1]:7" };
+    char name[AFD__DEVICE_NAME_BYTES];
+    for (size_t i = 0; i < sizeof(unusable) / sizeof(unusable[0]); i++) {
+        afd__address address;
+        afd_error error;
+        assert_int_equal(afd__address_parse(unusable[i], true, &address, NULL), AFD_OK);
+        assert_int_equal(afd__address_device(&address, true, name, sizeof(name), &error), AFD_ERR_INVALID);
+        assert_non_null(strstr(error.message, unusable[i]));
+    }
+}
+
 static void a_name_that_does_not_fit_is_refused(void **state)
 {
     (void)state;
@@ -179,6 +193,7 @@ int main(void)
         cmocka_unit_test(a_port_is_changed_with_its_text),
         cmocka_unit_test(the_loopback_has_a_device_and_every_address_has_none),
         cmocka_unit_test(an_address_of_another_host_is_at_no_device),
+        cmocka_unit_test(addresses_that_ucx_cannot_use_are_refused),
         cmocka_unit_test(a_name_that_does_not_fit_is_refused),
     };
     return cmocka_run_group_tests_name("ucx_address", tests, NULL, NULL);

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Posts and their lines, at the loopback. The ends of a line are in one process, but for the one that is killed. */
+#include <arpa/inet.h>
+#include <ifaddrs.h>
+#include <net/if.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -296,7 +299,10 @@ static void a_port_has_one_post_and_is_free_again_at_once(void **state)
     assert_int_equal(afd__post_open(&options, &other, &error), AFD_ERR_EXISTS);
     assert_non_null(strstr(error.message, address.text));
     assert_null(other);
+    /* The end that closes first is the one whose port the system keeps for a minute. */
     (void)make_pair(&world, open_calling(&world, called), called);
+    afd__post_close(called);
+    world.posts[0] = world.posts[--world.post_num];
     close_world(&world);
     assert_int_equal(afd__post_open(&options, &other, NULL), AFD_OK);
     assert_string_equal(afd__post_address(other)->text, address.text);
@@ -354,17 +360,37 @@ static void an_address_of_nobody_cannot_be_listened_at(void **state)
     assert_non_null(strstr(error.message, "192.0.2.1:0"));
 }
 
+/* The first global one, as text for an address at any port. */
+static bool find_ipv6(char *text, size_t text_bytes)
+{
+    struct ifaddrs *list;
+    bool found = false;
+    assert_int_equal(getifaddrs(&list), 0);
+    for (struct ifaddrs *entry = list; entry != NULL && !found; entry = entry->ifa_next) {
+        char host[INET6_ADDRSTRLEN];
+        if (entry->ifa_addr == NULL || entry->ifa_addr->sa_family != AF_INET6) {
+            continue;
+        }
+        const struct in6_addr *address = &((const struct sockaddr_in6 *)(const void *)entry->ifa_addr)->sin6_addr;
+        found = (entry->ifa_flags & IFF_UP) != 0 && !IN6_IS_ADDR_LOOPBACK(address) &&
+                !IN6_IS_ADDR_LINKLOCAL(address) && inet_ntop(AF_INET6, address, host, sizeof(host)) != NULL;
+        (void)snprintf(text, text_bytes, "[%s]:0", host);
+    }
+    freeifaddrs(list);
+    return found;
+}
+
 static void lines_work_over_ipv6_where_there_is_one(void **state)
 {
     (void)state;
     post_world world = { .post_num = 0 };
     afd__address address;
-    char device[AFD__DEVICE_NAME_BYTES];
-    assert_int_equal(afd__address_parse("[::1]:0", true, &address, NULL), AFD_OK);
-    if (afd__address_device(&address, true, device, sizeof(device), NULL) != AFD_OK) {
-        (void)fprintf(stderr, "SKIPPED: the loopback has no IPv6 address\n");
+    char text[INET6_ADDRSTRLEN + 8];
+    if (!find_ipv6(text, sizeof(text))) {
+        (void)fprintf(stderr, "SKIPPED: no device has an IPv6 address\n");
         skip();
     }
+    assert_int_equal(afd__address_parse(text, true, &address, NULL), AFD_OK);
     const afd__post_options options = { .listen = &address, .line_max = 2 };
     afd_error error = { .message = "" };
     if (afd__post_open(&options, &world.posts[0], &error) != AFD_OK) {

@@ -47,6 +47,7 @@ static const char *find_calls(void *ucp_library, void *ucs_library, afd__ucp *uc
         const char *name;
         void *function;
     } calls[] = {
+        { "ucp_get_version", &ucp->get_version },
         { "ucp_init_version", &ucp->init_version },
         { "ucp_cleanup", &ucp->cleanup },
         { "ucp_config_read", &ucp->config_read },

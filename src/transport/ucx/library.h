@@ -14,6 +14,7 @@
 
 /* The calls that we use, each of the type that UCX's header gives it. */
 typedef struct afd__ucp {
+    __typeof__(ucp_get_version) *get_version;
     __typeof__(ucp_init_version) *init_version;
     __typeof__(ucp_cleanup) *cleanup;
     __typeof__(ucp_config_read) *config_read;

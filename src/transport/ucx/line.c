@@ -287,18 +287,19 @@ static afd_status fail_broken(const afd__line *line, afd_error *error)
         return afd__fail(error, AFD_ERR_PEER, "line", AFD__POST_INBOX_NUM + 1, AFD__POST_INBOX_NUM,
                          "%s sent more than %d packets before they were received", peer, AFD__POST_INBOX_NUM);
     case AFD__TROUBLE_SIZE:
-        return afd__fail(error, AFD_ERR_PEER, "line", 0, AFD__POST_PACKET_BYTES, "%s sent a packet of more than %d bytes",
-                         peer, AFD__POST_PACKET_BYTES);
+        return afd__fail(error, AFD_ERR_PEER, "line", 0, AFD__POST_PACKET_BYTES,
+                         "%s sent a packet of more than %d bytes", peer, AFD__POST_PACKET_BYTES);
     case AFD__TROUBLE_MEMORY:
         return afd__fail(error, AFD_ERR_PEER, "line", 0, 0, "no memory for a packet of %s", peer);
     default:
         break;
     }
     if (line->failure == UCS_ERR_REJECTED) {
-        return afd__fail(error, AFD_ERR_PEER, "line", 0, 0, "%s turned us away: it has as many lines as it takes", peer);
+        return afd__fail(error, AFD_ERR_PEER, "line", 0, 0, "%s turned us away: it has as many lines as it takes",
+                         peer);
     }
-    return afd__fail(error, AFD_ERR_PEER, "line", (uint64_t)line->failure, 0, "%s is gone or cannot be reached: %s", peer,
-                     line->post->ucp->status_string(line->failure));
+    return afd__fail(error, AFD_ERR_PEER, "line", (uint64_t)line->failure, 0, "%s is gone or cannot be reached: %s",
+                     peer, line->post->ucp->status_string(line->failure));
 }
 
 afd_status afd__line_receive(afd__line *line, void *packet, size_t capacity, size_t *packet_bytes, afd_error *error)

@@ -37,7 +37,7 @@ bool afd__ties_need_post(const afd__ties *ties)
     return any;
 }
 
-/* Only the worker's thread resolves, so it may look at what it has written itself; the keeper reads it under the lock. */
+/* Only the worker's thread resolves, so it may look at what it has written itself; the keeper reads under the lock. */
 static afd_status resolve(afd__ties *ties, afd__tie *tie, afd_error *error)
 {
     afd__address address;

@@ -106,7 +106,7 @@ static bool parse_option(int option, const char *text, run_options *options)
     case WAIT:
         return run_parse_wait("run", text, &options->strategy);
     case DEADLINE:
-        return run_parse_deadline("run", text, &options->deadline_ns);
+        return run_parse_seconds("run", "--deadline", text, &options->deadline_ns);
     case SEED:
         return run_parse_number("run", "--seed", text, 0, UINT64_MAX, &options->seed);
     case FAIR:

@@ -53,7 +53,7 @@ static afd_status create_worker(serve_ffn *self, afd_error *error)
 
 static afd_status listen_at(serve_ffn *self, afd_error *error)
 {
-    afd_member_options options = AFD_MEMBER_OPTIONS_INIT;
+    afd_member_options options = serve_member_options(&self->plan.options);
     options.deadline_ns = self->plan.options.deadline_ns;
     options.on_deadline = self->plan.options.ffn_on_deadline;
     options.drain = &self->drain;

@@ -14,8 +14,8 @@
 enum { MINUTES_MAX = 100000 };
 
 enum { NAME = 1, RANK, FFN, FAIR, CONNECT, SESSION, STEPS, MINUTES, VERIFY, MODEL, LAYERS, SESSIONS, MICRO_BATCHES,
-       BATCH, SYNC_GROUP, COPIES, QUANTIZE, EXPERTS, WEIGHTS, SEED, DEADLINE, ON_DEADLINE, WAIT, JSON, LIST_MODELS,
-       HELP };
+       BATCH, SYNC_GROUP, COPIES, QUANTIZE, EXPERTS, WEIGHTS, SEED, DEAD, DEADLINE, ON_DEADLINE, WAIT, JSON,
+       LIST_MODELS, HELP };
 
 static const struct {
     struct option option;
@@ -42,6 +42,7 @@ static const struct {
     { { "experts", required_argument, NULL, EXPERTS }, SERVE_FFN | SERVE_ATTENTION, true },
     { { "weights", required_argument, NULL, WEIGHTS }, SERVE_FFN | SERVE_ATTENTION, true },
     { { "seed", required_argument, NULL, SEED }, SERVE_FFN | SERVE_ATTENTION, true },
+    { { "dead", required_argument, NULL, DEAD }, SERVE_FFN | SERVE_ATTENTION, false },
     { { "deadline", required_argument, NULL, DEADLINE }, SERVE_FFN | SERVE_ATTENTION, false },
     { { "on-deadline", required_argument, NULL, ON_DEADLINE }, SERVE_FFN | SERVE_ATTENTION, false },
     { { "wait", required_argument, NULL, WAIT }, SERVE_FFN | SERVE_ATTENTION, false },
@@ -164,8 +165,10 @@ static bool parse_option(const char *verb, int option, const char *text, serve_o
         return run_parse_weights(verb, text, &options->weights_bytes);
     case SEED:
         return run_parse_number(verb, "--seed", text, 0, UINT64_MAX, &options->seed);
+    case DEAD:
+        return run_parse_seconds(verb, "--dead", text, &options->dead_ns);
     case DEADLINE:
-        return run_parse_deadline(verb, text, &options->deadline_ns);
+        return run_parse_seconds(verb, "--deadline", text, &options->deadline_ns);
     case ON_DEADLINE:
         return parse_on_deadline(verb, text, options);
     case WAIT:
@@ -212,6 +215,16 @@ static bool settle_attention(serve_options *options)
         options->step_num = 4;
     }
     return true;
+}
+
+afd_member_options serve_member_options(const serve_options *options)
+{
+    /* However long somebody may be silent here, the other side may have been told to be less patient. */
+    static const uint64_t heartbeat_max_ns = UINT64_C(250000000);
+    afd_member_options member = AFD_MEMBER_OPTIONS_INIT;
+    member.dead_ns = options->dead_ns;
+    member.heartbeat_ns = options->dead_ns / 8 < heartbeat_max_ns ? options->dead_ns / 8 : heartbeat_max_ns;
+    return member;
 }
 
 /* What depends on more than one option. */
@@ -302,6 +315,7 @@ int serve_options_parse(serve_options *options, serve_side side, int argc, char 
         .ffn_on_deadline = AFD_ON_DEADLINE_DROP,
         .on_deadline = SERVE_ON_DEADLINE_WAIT,
         .strategy = AFD_WAIT_BACKOFF,
+        .dead_ns = 2 * UINT64_C(1000000000),
         .deadline_ns = 10 * UINT64_C(1000000000),
     };
     int code = parse_words(options, argc, argv);

@@ -51,6 +51,7 @@ typedef struct serve_options {
     bool verify_full;           /* attention: every row is computed again, not a sample */
     serve_on_deadline on_deadline; /* attention */
     afd_wait_strategy strategy;
+    uint64_t dead_ns;           /* how long a peer may be silent */
     uint64_t deadline_ns;
     bool json;
     char common[SERVE_COMMON_BYTES]; /* " --layers 2 --quantize": what was given of what both sides must say alike */
@@ -60,6 +61,9 @@ typedef struct serve_options {
  * serve_options_free(), whatever it returned. */
 int serve_options_parse(serve_options *options, serve_side side, int argc, char **argv);
 void serve_options_free(serve_options *options);
+
+/* What of them the library is to be told on either side; the caller fills in the rest. */
+afd_member_options serve_member_options(const serve_options *options);
 
 /* "ffn" or "attention": the verb. */
 const char *serve_verb(serve_side side);

@@ -10,11 +10,11 @@ set -eu
 # What each verb needs. `a|b` is satisfied by either; where neither is installed, the first that the archive knows is
 # taken, and none where it knows neither (their content then comes with another package of the list). `a|` is
 # taken where the archive knows it, and nobody is kept from building by the lack of it: the experts of `afd run`
-# multiply by portable loops where there is no oneDNN.
+# multiply by portable loops where there is no oneDNN, and workers are of one host alone where there is no UCX.
 packages_of() {
     case $1 in
-    run) echo "make cmake gcc libc6-dev pkg-config|pkgconf libjansson-dev libdnnl-dev|" ;;
-    check) echo "$(packages_of run) g++ libcmocka-dev relacy-dev" ;;
+    run) echo "make cmake gcc libc6-dev pkg-config|pkgconf libjansson-dev libdnnl-dev| libucx-dev|" ;;
+    check) echo "$(packages_of run) g++ libcmocka-dev relacy-dev iproute2| nftables|" ;;
     long)
         echo "$(packages_of check) clang clang-tidy libclang-rt-dev|libclang-rt-14-dev shellcheck mandoc" \
             "valgrind gnuplot-nox|gnuplot gcc-aarch64-linux-gnu libc6-dev-arm64-cross qemu-user"

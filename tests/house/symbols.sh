@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # Usage: symbols.sh ROOT LIBRARY C_COMPILER
 # What the shared library exports, what the version script promises and what the public headers declare are one list.
+# And it needs the C library alone: UCX is opened when somebody uses it.
 set -eu
 
 root=$1
@@ -39,4 +40,10 @@ if [ ! -s "$work/declared" ]; then
 fi
 compare declared promised
 compare promised exported
+# The loader is there in a library with thread-local or sanitised code, whose runtimes are named too.
+readelf -d "$library" | sed -n 's/.*(NEEDED).*\[\(.*\)\]/\1/p' >"$work/needed"
+if grep -v '^libc\.so\|^ld-linux' "$work/needed" >"$work/strange"; then
+    echo "the library needs more than libc: $(tr '\n' ' ' <"$work/strange")"
+    bad=1
+fi
 exit $bad

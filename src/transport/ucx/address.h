@@ -35,8 +35,8 @@ void afd__address_set_port(afd__address *address, uint16_t port);
 bool afd__address_is_loopback(const afd__address *address);
 bool afd__address_is_any(const afd__address *address);
 
-/* The network device that has a local address, or through which a remote one is reached; "" for every device (an address
- * that is_any). AFD_ERR_NOT_FOUND if there is none. */
+/* The network device that has a local address, or through which a remote one is reached; "" for every device (an
+ * address that is_any). AFD_ERR_NOT_FOUND if there is none. */
 afd_status afd__address_device(const afd__address *address, bool is_local, char *name, size_t name_bytes,
                                afd_error *error);
 

@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * UCX itself, opened at run time: nobody needs it who does not use it. Its signal handlers and memory hooks are switched
- * off through its own calls when it is we who bring it into the process; where it is there already, its settings are
- * somebody else's and stay.
+ * UCX itself, opened at run time: nobody needs it who does not use it. Its signal handlers, its memory hooks and what it
+ * prints are switched off through its own calls when it is we who bring it into the process, unless the environment
+ * says otherwise; where it is there already, its settings are somebody else's and stay. It is never closed again.
  */
 #ifndef AFD_TRANSPORT_UCX_LIBRARY_H
 #define AFD_TRANSPORT_UCX_LIBRARY_H
 
+#include <stdbool.h>
 #include <ucp/api/ucp.h>
 
 #include "afd/status.h"
@@ -43,5 +44,8 @@ typedef struct afd__ucp {
 
 /* The same each time; from any thread. AFD_ERR_NOT_FOUND names the package that is missing. */
 afd_status afd__ucp_open(const afd__ucp **ucp, afd_error *error);
+
+/* Whether the user set a variable of UCX's, "UCX_TLS". Then we do not. */
+bool afd__ucx_environment_says(const char *variable);
 
 #endif

@@ -130,10 +130,15 @@ enum { AFD_SECRET_BYTES_MAX = 256 };
  * private memory a name of the same form, for threads of this process. Starts the heartbeat thread. Once a worker; not
  * together with afd_ffn_worker_accept().
  *
- * AFD_ERR_INVALID for an option out of range; AFD_ERR_EXISTS if another door is open under the name; AFD_ERR_SYSTEM.
+ * AFD_ERR_INVALID for an option out of range; AFD_ERR_EXISTS if another door is open under the name, or somebody else
+ * has the port; with options->listen AFD_ERR_NOT_FOUND without UCX, which names the package; AFD_ERR_SYSTEM.
  */
 afd_status afd_ffn_worker_listen(afd_ffn_worker *worker, const char *name, const afd_member_options *options,
                                  afd_error *error);
+
+/* Where it listens between hosts, "10.0.0.2:7000", with the port that it got; NULL if it does not. Lives as long as the
+ * worker. */
+const char *afd_ffn_worker_address(const afd_ffn_worker *worker);
 
 /*
  * Serves until it is stopped (run flag, stop word: AFD_STOPPED), drained (AFD_STOPPED), on_deadline says so

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * What membership adds to an attention worker: attention_member.c has what becomes of rounds when an FFN worker is
- * lost; attention_member_join.c the way in; attention_member_rejoin.c the way out, and in again;
- * attention_member_table.c how to do without an FFN worker that is not there.
+ * lost; attention_member_join.c the way in; attention_member_link.c the way of tokens to other hosts;
+ * attention_member_rejoin.c the way out, and in again; attention_member_table.c how to do without an FFN worker that is
+ * not there.
  */
 #ifndef AFD_WORKER_ATTENTION_MEMBER_H
 #define AFD_WORKER_ATTENTION_MEMBER_H
@@ -11,12 +12,24 @@
 #include <stdint.h>
 
 #include "afd/member.h"
+#include "transport/ucx/plane.h"
 #include "worker/attention_worker.h"
 #include "worker/member/tie.h"
 
+/* The link to a rank of another host. */
+typedef struct afd__attention_link {
+    afd__link *link;     /* NULL: there is none */
+    uint64_t key;
+    uint64_t began_ns;   /* when it was made */
+    uint64_t broken_ns;  /* since when it is seen to be broken; 0: it is not */
+} afd__attention_link;
+
 struct afd__attention_member {
     afd__ties ties;
-    afd_member_options options;
+    afd_member_options options; /* without what is only good while the call that has them lasts */
+    afd__plane *plane;          /* NULL: no rank is of another host */
+    afd__attention_link *links; /* [ffn_num], with a plane */
+    afd__plane_counters plane_before; /* what it had counted when this window was made */
     char window_name[AFD_WINDOW_NAME_MAX + 1]; /* of the attention window; "": private memory */
     uint64_t epoch;
     bool is_joined;          /* every FFN worker that is there has admitted it */
@@ -43,9 +56,33 @@ struct afd__attention_member {
 /* Looks at the news, and tells the observer. */
 void afd__attention_member_hear(afd_attention_worker *worker);
 
+/* ---- attention_member_link.c ---- */
+
+/* Opens what ranks of other hosts need, if there are any. */
+afd_status afd__attention_member_open_plane(afd_attention_worker *worker, afd_error *error);
+void afd__attention_member_close_plane(afd_attention_worker *worker);
+
+/* Makes the link that a rank has offered; the rank has its writer when the link is attached. AFD_ERR_PEER: it is not to
+ * be had, and the rank to be asked again. */
+afd_status afd__attention_member_open_link(afd_attention_worker *worker, uint32_t rank, afd_error *error);
+
+/* Ends the writer of a rank, and the link if it is one. */
+void afd__attention_member_close_way(afd_attention_worker *worker, uint32_t rank);
+
+/* Whether the link of a rank is broken; false for one that has none. */
+bool afd__attention_member_link_is_broken(const afd_attention_worker *worker, uint32_t rank);
+
+/* Loses the ties whose links are broken; those whose peer is merely gone after a while, or at once. */
+void afd__attention_member_look_at_links(const afd_attention_worker *worker, bool at_once);
+
+/* ---- attention_member.c ---- */
+
 /* Once a dispatch, and on empty passes. */
 static inline void afd__attention_member_listen(afd_attention_worker *worker)
 {
+    if (worker->plane != NULL) {
+        afd__attention_member_look_at_links(worker, false);
+    }
     if (afd__ties_have_news(&worker->member->ties)) {
         afd__attention_member_hear(worker);
     }

@@ -28,12 +28,6 @@ static const char *name_of(const afd_attention_worker *worker, uint32_t rank)
 
 /* ---- saying ---- */
 
-static void close_writer(afd_attention_worker *worker, uint32_t rank)
-{
-    afd_writer_close(worker->writers[rank]);
-    worker->writers[rank] = NULL;
-}
-
 static void say(afd_attention_worker *worker, uint32_t rank, afd__message_kind kind, uint64_t turn)
 {
     afd__message message = afd__message_make(kind, worker->member->epoch);
@@ -46,11 +40,14 @@ static void say_hello(afd_attention_worker *worker, uint32_t rank)
     struct afd__attention_member *member = worker->member;
     afd__tie *tie = tie_of(worker, rank);
     afd_window_info info;
-    afd_window_describe(worker->window, &info);
     afd__message hello = afd__message_make(AFD__MESSAGE_HELLO, member->epoch);
     hello.previous_epoch = tie->epoch;
-    hello.generation = info.generation;
-    hello.window_key = info.name[0] == '\0' ? afd__window_share(worker->window) : 0;
+    if (!tie->is_remote) { /* another host has no way into the window */
+        afd_window_describe(worker->window, &info);
+        hello.generation = info.generation;
+        hello.window_key = info.name[0] == '\0' ? afd__window_share(worker->window) : 0;
+        memcpy(hello.window_name, info.name, sizeof(hello.window_name));
+    }
     hello.pid = (uint32_t)getpid();
     hello.session = worker->session;
     hello.first_session = member->first_session;
@@ -59,9 +56,8 @@ static void say_hello(afd_attention_worker *worker, uint32_t rank)
     hello.result_type = (uint32_t)worker->type;
     hello.sync_group_size = worker->sync_group_size;
     hello.shape = worker->shape;
-    memcpy(hello.window_name, info.name, sizeof(hello.window_name));
     tie->epoch = member->epoch;
-    afd__tie_say(&member->ties, tie, &hello);
+    afd__tie_say_hello(&member->ties, tie, &hello);
 }
 
 /* ---- one tie ---- */
@@ -92,9 +88,9 @@ static void withdraw(afd_attention_worker *worker)
 static void step_back(afd_attention_worker *worker, uint32_t rank, uint64_t pause_ns)
 {
     afd__tie *tie = tie_of(worker, rank);
-    close_writer(worker, rank);
+    afd__attention_member_close_way(worker, rank);
     afd__tie_close(&worker->member->ties, tie);
-    tie->retry_ns = afd_clock_ns() + pause_ns;
+    tie->retry_ns = afd_clock_ns() + afd__tie_next_pause(tie, pause_ns);
     do_without(worker, rank);
 }
 
@@ -139,9 +135,9 @@ static void choose_again(afd_attention_worker *worker)
     member->first_session = worker->session + 1;
     worker->session = AFD_SESSION_ANY;
     for (uint32_t rank = 0; rank < worker->ffn_num; rank++) {
-        if (tie_of(worker, rank)->fd >= 0) {
+        if (afd__channel_is_open(&tie_of(worker, rank)->channel)) {
             say(worker, rank, AFD__MESSAGE_GOODBYE, 0);
-            close_writer(worker, rank);
+            afd__attention_member_close_way(worker, rank);
             afd__tie_close(&member->ties, tie_of(worker, rank));
         }
     }
@@ -177,11 +173,13 @@ static afd_status take_offer(afd_attention_worker *worker, uint32_t rank, afd_er
                          "FFN worker %" PRIu32 " (%s) offers session %" PRIu32 ", asked for was %" PRIu32, rank,
                          name_of(worker, rank), tie->session, worker->session);
     }
-    if (worker->writers[rank] != NULL) {
+    if (!tie->is_remote && worker->writers[rank] != NULL) {
         return AFD_OK;
     }
-    afd_status status = afd__attention_member_open(worker, rank, error);
-    if (status == AFD_ERR_OWNER_DEAD || status == AFD_ERR_NOT_FOUND) { /* it went away meanwhile */
+    afd_status status = tie->is_remote ? afd__attention_member_open_link(worker, rank, error)
+                                       : afd__attention_member_open(worker, rank, error);
+    if (status == AFD_ERR_OWNER_DEAD || status == AFD_ERR_NOT_FOUND || status == AFD_ERR_PEER) {
+        /* It went away meanwhile. */
         step_back(worker, rank, AFD__TIE_RETRY_NS);
         return AFD_OK;
     }
@@ -207,6 +205,9 @@ static afd_status look_at_tie(afd_attention_worker *worker, uint32_t rank, afd_e
         step_back(worker, rank, AFD__TIE_RETRY_NS);
         return AFD_OK;
     default:
+        if (afd__attention_member_link_is_broken(worker, rank)) {
+            afd__tie_lose(&worker->member->ties, tie_of(worker, rank), AFD_DROP_CLOSED);
+        }
         return AFD_OK;
     }
 }
@@ -218,6 +219,17 @@ static uint32_t count_in(const afd_attention_worker *worker, afd__tie_state stat
     uint32_t num = 0;
     for (uint32_t rank = 0; rank < worker->ffn_num; rank++) {
         num += !tie_of(worker, rank)->is_missing && tie_of(worker, rank)->state == state ? 1 : 0;
+    }
+    return num;
+}
+
+/* Those that have offered a place, and to whom tokens can go. */
+static uint32_t count_ready(const afd_attention_worker *worker)
+{
+    uint32_t num = 0;
+    for (uint32_t rank = 0; rank < worker->ffn_num; rank++) {
+        const afd__tie *tie = tie_of(worker, rank);
+        num += !tie->is_missing && tie->state == AFD__TIE_OFFERED && worker->writers[rank] != NULL ? 1 : 0;
     }
     return num;
 }
@@ -272,7 +284,7 @@ static afd_status join_pass(afd_attention_worker *worker, afd_error *error)
     if (count_in(worker, AFD__TIE_LIVE) == present_num) {
         return AFD_OK;
     }
-    if (count_in(worker, AFD__TIE_OFFERED) == present_num) {
+    if (count_ready(worker) == present_num) {
         start_all(worker);
     } else if (count_in(worker, AFD__TIE_TOO_LATE) > 0 && count_in(worker, AFD__TIE_STARTING) == 0) {
         worker->member->margin *= 2;
@@ -336,6 +348,7 @@ static void take_back(afd_attention_worker *worker)
     for (uint32_t rank = 0; rank < worker->ffn_num; rank++) {
         afd__tie_close(&member->ties, tie_of(worker, rank));
         tie_of(worker, rank)->is_missing = false;
+        afd__attention_member_close_way(worker, rank);
     }
     afd__ties_unlock(&member->ties);
 }
@@ -349,6 +362,8 @@ static void begin(afd_attention_worker *worker)
         tie_of(worker, rank)->is_missing = false;
         tie_of(worker, rank)->has_returned = false;
         tie_of(worker, rank)->retry_ns = 0;
+        tie_of(worker, rank)->pause_ns = 0;
+        tie_of(worker, rank)->is_resolved = false; /* it may have moved since */
     }
     afd__ties_unlock(&member->ties);
     member->epoch = afd__epoch_new();
@@ -361,6 +376,23 @@ static void begin(afd_attention_worker *worker)
     }
 }
 
+/* What ranks of other hosts need, and what may take a while: without the lock. */
+static afd_status prepare_pass(afd_attention_worker *worker, afd_error *error)
+{
+    afd__ties *ties = &worker->member->ties;
+    if (!afd__ties_need_post(ties)) {
+        return AFD_OK;
+    }
+    afd_status status = afd__ties_resolve(ties, error);
+    if (status == AFD_OK) {
+        status = afd__attention_member_open_plane(worker, error); /* once */
+    }
+    if (status == AFD_OK) {
+        afd__plane_progress(worker->plane);
+    }
+    return status;
+}
+
 afd_status afd__attention_member_join(afd_attention_worker *worker, afd_wait *wait, afd_error *error)
 {
     afd__ties *ties = &worker->member->ties;
@@ -369,6 +401,10 @@ afd_status afd__attention_member_join(afd_attention_worker *worker, afd_wait *wa
     afd_status status = afd__waiter_start(&waiter, wait, &worker->context->control.run_flag, error);
     bool is_there = false;
     while (status == AFD_OK && !is_there) {
+        status = prepare_pass(worker, error);
+        if (status != AFD_OK) {
+            break;
+        }
         afd__ties_lock(ties);
         afd__ties_settle(ties);
         status = join_pass(worker, error);

@@ -26,7 +26,9 @@ static afd_status check_join(const afd_attention_worker *worker, const char *con
         status = afd__check_not_null("names", (const void *)names, error);
     }
     for (uint32_t rank = 0; status == AFD_OK && rank < worker->ffn_num; rank++) {
-        status = afd__shm_check_name(names[rank], error);
+        if (names[rank] == NULL || !afd__address_is_one(names[rank])) {
+            status = afd__shm_check_name(names[rank], error);
+        }
     }
     if (status == AFD_OK && worker->member == NULL && worker->connected_num > 0) {
         status = afd__fail(error, AFD_ERR_INVALID, "worker", worker->connected_num, 0,
@@ -62,6 +64,15 @@ static afd_status make_member(afd_attention_worker *worker, const char *const *n
     return status;
 }
 
+static void take_options(struct afd__attention_member *member, const afd_member_options *options)
+{
+    member->options = *options;
+    member->options.listen = NULL; /* the caller's; so the next one, of which the ties have a copy */
+    member->options.secret = NULL;
+    member->options.secret_bytes = 0;
+    afd__credentials_set(&member->ties.credentials, options->secret, options->secret_bytes);
+}
+
 afd_status afd_attention_worker_join(afd_attention_worker *worker, const char *const *names,
                                      const afd_member_options *options, afd_wait *wait, afd_error *error)
 {
@@ -72,18 +83,23 @@ afd_status afd_attention_worker_join(afd_attention_worker *worker, const char *c
     if (status != AFD_OK) {
         return status;
     }
-    worker->member->options = *options;
-    worker->member->ties.names = names; /* the keeper reads them only of ranks that were missing */
+    take_options(worker->member, options);
+    afd__ties_set_names(&worker->member->ties, names);
     worker->member->may_go_without = false;
     return afd__attention_member_join(worker, wait, error);
 }
 
 /* ---- leaving ---- */
 
+/* A link stays until the goodbye is answered, because its end could be heard of before the goodbye; nothing is sent over
+ * it any more. */
 static void close_writers(afd_attention_worker *worker)
 {
+    const afd__attention_link *links = worker->member->links;
     for (uint32_t rank = 0; rank < worker->ffn_num; rank++) {
-        afd_writer_close(worker->writers[rank]);
+        if (links == NULL || links[rank].link == NULL) {
+            afd_writer_close(worker->writers[rank]);
+        }
         worker->writers[rank] = NULL;
     }
     worker->connected_num = 0;
@@ -99,7 +115,7 @@ void afd__attention_member_say_goodbye(afd_attention_worker *worker)
     for (uint32_t rank = 0; rank < worker->ffn_num; rank++) {
         afd__tie *tie = &member->ties.ties[rank];
         const afd__message goodbye = afd__message_make(AFD__MESSAGE_GOODBYE, tie->epoch);
-        if (tie->fd < 0 || tie->state == AFD__TIE_LEAVING || tie->state == AFD__TIE_GONE ||
+        if (!afd__channel_is_open(&tie->channel) || tie->state == AFD__TIE_LEAVING || tie->state == AFD__TIE_GONE ||
             tie->state == AFD__TIE_PROBING) {
             continue;
         }
@@ -137,6 +153,9 @@ afd_status afd__attention_member_await_gone(afd_attention_worker *worker, afd_wa
     afd__waiter waiter;
     afd_status status = afd__waiter_start(&waiter, wait, &worker->context->control.run_flag, error);
     while (status == AFD_OK && !all_are_gone(worker)) {
+        if (worker->plane != NULL) {
+            afd__plane_progress(worker->plane);
+        }
         status = afd__waiter_idle(&waiter);
     }
     afd__ties_lock(ties);
@@ -146,6 +165,7 @@ afd_status afd__attention_member_await_gone(afd_attention_worker *worker, afd_wa
     for (uint32_t rank = 0; status == AFD_OK && rank < worker->ffn_num; rank++) {
         afd__tie_close(ties, &ties->ties[rank]);
         ties->ties[rank].is_missing = false;
+        afd__attention_member_close_way(worker, rank);
     }
     afd__ties_unlock(ties);
     return status;
@@ -180,6 +200,9 @@ static afd_status renew_window(afd_attention_worker *worker, afd_error *error)
     afd_window_close(worker->window);
     worker->window = NULL;
     member->counted_before = worker->counters;
+    if (member->plane != NULL) {
+        member->plane_before = afd__plane_count(member->plane);
+    }
     afd_status status = afd__attention_window_create(name, &worker->shape, worker->ffn_num, &worker->window, error);
     if (status == AFD_OK) {
         status = afd_window_bind(worker->window, worker->context, error);
@@ -220,7 +243,9 @@ static void remove_windows_of_dead(const afd_attention_worker *worker)
 {
     const afd__ties *ties = &worker->member->ties;
     for (uint32_t rank = 0; rank < ties->tie_num; rank++) {
-        (void)afd_window_remove(ties->names[rank], false, NULL);
+        if (!ties->ties[rank].is_remote) {
+            (void)afd_window_remove(ties->names[rank], false, NULL);
+        }
     }
 }
 
@@ -235,6 +260,7 @@ void afd__attention_member_close(afd_attention_worker *worker)
         remove_windows_of_dead(worker);
     }
     afd__ties_end(&member->ties);
+    afd__attention_member_close_plane(worker); /* after the goodbyes */
     free(member->entries);
     free(member);
     worker->member = NULL;

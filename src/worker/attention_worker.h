@@ -6,6 +6,7 @@
 #include <stdint.h>
 
 #include "afd/worker.h"
+#include "transport/ucx/plane.h"
 #include "worker/worker.h"
 
 /* Where a micro-batch stands. */
@@ -53,6 +54,7 @@ struct afd_attention_worker {
 
     afd_worker_counters counters;
     afd__attention_member *member; /* NULL: its ways to the FFN workers are the engine's to make */
+    afd__plane *plane;             /* the members', where tokens go to other hosts; NULL: nowhere */
 };
 
 #endif

@@ -9,8 +9,13 @@
 #include "worker/attention_member.h"
 #include "worker/attention_worker.h"
 
+/* With a plane, all writers are members', and either have nothing to do here or are links of that plane. */
 static void progress(const afd_attention_worker *worker)
 {
+    if (worker->plane != NULL) {
+        afd__plane_progress(worker->plane);
+        return;
+    }
     for (uint32_t rank = 0; rank < worker->ffn_num; rank++) {
         if (worker->writers[rank] != NULL) {
             afd_writer_progress(worker->writers[rank]);
@@ -137,7 +142,8 @@ static bool went_out_in_part(afd_status status, const afd_error *refused)
     return status < 0 && strcmp(refused->field, "writers") == 0 && refused->bound > 0;
 }
 
-static afd_status send(afd_attention_worker *worker, const afd_dispatch_args *args, afd_wait *wait, afd_error *error)
+static afd_status send_round(afd_attention_worker *worker, const afd_dispatch_args *args, afd_wait *wait,
+                             afd_error *error)
 {
     afd_error refused;
     afd_status status = afd_attention_dispatch(worker->context, args, wait, &refused);
@@ -151,6 +157,15 @@ static afd_status send(afd_attention_worker *worker, const afd_dispatch_args *ar
         *error = refused;
     }
     return status;
+}
+
+/* A dispatch that failed because a link broke meanwhile is one to an FFN worker that is lost. */
+static afd_status explain(afd_attention_worker *worker, afd__subject about, afd_status status, afd_error *error)
+{
+    afd__attention_member_look_at_links(worker, true);
+    afd__attention_member_listen(worker);
+    afd_status lost = afd__attention_member_may_dispatch(worker, about.micro_batch, about.layer_id, error);
+    return lost == AFD_OK ? status : lost;
 }
 
 afd_status afd_attention_worker_dispatch(afd_attention_worker *worker, uint32_t micro_batch, int32_t layer_id,
@@ -177,9 +192,12 @@ afd_status afd_attention_worker_dispatch(afd_attention_worker *worker, uint32_t 
     args.expert_ids = expert_ids;
     /* After a deadline the operator names who is late; or it goes on, where that desc is not needed. */
     afd__stage_begins(&worker->observer, AFD_STAGE_DISPATCH, about);
-    status = send(worker, &args, wait, error);
+    status = send_round(worker, &args, wait, error);
     afd__stage_ends(&worker->observer, AFD_STAGE_DISPATCH, about);
     progress(worker);
+    if (status < 0 && worker->plane != NULL) {
+        status = explain(worker, about, status, error);
+    }
     if (status == AFD_OK && worker->member != NULL) {
         afd__attention_member_count_dispatch(worker, micro_batch);
     }
@@ -215,6 +233,9 @@ static bool wants_stop(const progressing_wait *ours)
 
 static void look_for_news(progressing_wait *ours)
 {
+    if (ours->worker->plane != NULL) {
+        afd__attention_member_look_at_links(ours->worker, false);
+    }
     ours->has_news = !wants_stop(ours) && afd__ties_have_news(&ours->worker->member->ties);
     ours->stop = ours->has_news || wants_stop(ours);
 }

@@ -35,7 +35,7 @@ static void refuse(afd_ffn_worker *worker, afd__guest *guest, const afd_error *e
     afd__message_set_text(&message, error->message);
     guest->state = AFD__GUEST_REFUSED;
     (void)snprintf(guest->text, sizeof(guest->text), "%s", message.text);
-    (void)afd__channel_send(guest->fd, &message);
+    (void)afd__channel_send(&guest->channel, &message);
     afd__door_ask(door, guest, AFD__ASKS_TO_BE_TOLD_OF);
 }
 
@@ -69,7 +69,7 @@ static uint32_t first_free_place(const afd__door *door, uint32_t first)
  * again that it has left that incarnation behind. A process that is merely stopped is neither. */
 static bool has_let_go(const afd__guest *holder, const afd__guest *guest)
 {
-    bool is_successor = holder->pid == guest->pid &&
+    bool is_successor = holder->pid == guest->pid && holder->is_remote == guest->is_remote &&
                         (holder->epoch == guest->previous_epoch || holder->epoch == guest->epoch);
     return is_successor || afd__peer_has_ended(holder->pidfd);
 }
@@ -85,16 +85,29 @@ static afd_status make_room(afd_ffn_worker *worker, const afd__guest *guest, uin
     }
     if (!has_let_go(holder, guest)) {
         return afd__fail(error, AFD_ERR_EXISTS, "session", session, holder->pid,
-                         "session %" PRIu32 " is held by process %" PRIu32 ", which lives%s", session, holder->pid,
+                         "session %" PRIu32 " is held by process %" PRIu32 "%s, which lives%s", session, holder->pid,
+                         holder->is_remote ? " of another host" : "",
                          holder->state == AFD__GUEST_LOST ? ", though it was dropped" : "");
     }
     if (holder->state == AFD__GUEST_ADMITTED) {
         holder->reason = holder->pid == guest->pid ? AFD_DROP_CLOSED : AFD_DROP_EXITED;
         afd__ffn_member_lose(worker, holder, afd__ffn_member_event(worker, AFD_EVENT_DROPPED, session), what);
     }
-    if (door->places[session] == holder) {
+    if (holder->state != AFD__GUEST_DONE) {
         afd__door_dismiss(door, holder);
     }
+    return AFD_OK;
+}
+
+/* How the guest comes to write into the window: it opens that itself, or another host's sends over a link. */
+static afd_status offer_way(afd_ffn_worker *worker, const afd__guest *guest, afd__message *turn, afd_error *error)
+{
+    afd_window_info info;
+    if (guest->is_remote) {
+        return afd__ffn_member_expect(worker, guest, turn, error);
+    }
+    afd_window_describe(worker->window, &info);
+    turn->window_key = info.name[0] == '\0' ? afd__window_share(worker->window) : 0;
     return AFD_OK;
 }
 
@@ -102,14 +115,19 @@ static void offer(afd_ffn_worker *worker, afd__guest *guest)
 {
     afd__ffn_member *member = worker->member;
     afd_window_info info;
+    afd_error error;
     afd_window_describe(worker->window, &info);
     afd__message message = afd__message_make(AFD__MESSAGE_TURN, guest->epoch);
     message.turn = member->turn;
     message.anchored = is_anchored(worker);
     message.session = guest->session;
     message.generation = info.generation;
-    message.window_key = info.name[0] == '\0' ? afd__window_share(worker->window) : 0;
     message.pid = (uint32_t)getpid();
+    if (offer_way(worker, guest, &message, &error) != AFD_OK) {
+        afd__door_dismiss(&member->door, guest);
+        refuse(worker, guest, &error);
+        return;
+    }
     guest->state = AFD__GUEST_OFFERED;
     afd__door_say(&member->door, guest, &message);
 }
@@ -174,7 +192,8 @@ static void admit(afd_ffn_worker *worker, afd__guest *guest, afd__telling *what)
     const afd__message welcome = afd__message_make(AFD__MESSAGE_WELCOME, guest->epoch);
     afd_event_kind kind = guest->previous_epoch == 0 ? AFD_EVENT_JOINED : AFD_EVENT_REJOINED;
     reset_descs(worker, guest->session);
-    worker->writers[guest->session] = guest->writer;
+    worker->writers[guest->session] = guest->is_remote ? afd__link_writer(member->links[guest->session].link)
+                                                       : guest->writer;
     guest->is_lent = true;
     guest->state = AFD__GUEST_ADMITTED;
     if (member->takes_turns) {
@@ -205,10 +224,25 @@ static bool is_start(const afd_ffn_worker *worker, uint64_t start)
     return start % worker->shape.micro_batch_num == 0 && start <= worker->member->turn + TURN_LEAP_MAX;
 }
 
+/* Who starts has a way for its tokens. One that has lost it is told as if nobody were there, and comes again. */
+static bool refuse_without_link(afd_ffn_worker *worker, afd__guest *guest)
+{
+    afd_error error;
+    if (!guest->is_remote || afd__ffn_member_link_state(worker, guest) == AFD__LINK_ATTACHED) {
+        return false;
+    }
+    (void)afd__fail(&error, AFD_ERR_PEER, "link", guest->session, 0,
+                    "session %" PRIu32 " starts without a link for its tokens", guest->session);
+    afd__door_dismiss(&worker->member->door, guest);
+    refuse(worker, guest, &error);
+    return true;
+}
+
 static void answer_start(afd_ffn_worker *worker, afd__guest *guest, afd__telling *what)
 {
     afd__ffn_member *member = worker->member;
-    if (guest->state != AFD__GUEST_OFFERED || refuse_while_draining(worker, guest)) {
+    if (guest->state != AFD__GUEST_OFFERED || refuse_while_draining(worker, guest) ||
+        refuse_without_link(worker, guest)) {
         return;
     }
     if (!is_start(worker, guest->start)) {
@@ -250,8 +284,11 @@ static void answer_goodbye(afd_ffn_worker *worker, afd__guest *guest, afd__telli
                        guest->session, guest->pid);
         afd__stat_add(&door->stats->leave_num, 1);
     }
-    if (guest->fd >= 0) {
-        (void)afd__channel_send(guest->fd, &gone);
+    if (guest->is_remote && afd__door_has_place(door, guest)) {
+        afd__ffn_member_close_link(worker, guest->session);
+    }
+    if (afd__channel_is_open(&guest->channel)) {
+        (void)afd__channel_send(&guest->channel, &gone);
     }
     afd__door_dismiss(door, guest);
 }
@@ -272,7 +309,12 @@ static void tell_refused(afd_ffn_worker *worker, afd__guest *guest, afd__telling
     what->event = afd__event_make(AFD_EVENT_REFUSED, guest->session);
     what->event.pid = guest->pid;
     what->event.epoch = guest->epoch;
-    (void)snprintf(what->text, sizeof(what->text), "process %" PRIu32 " was refused: %.180s", guest->pid, guest->text);
+    if (guest->is_remote && guest->pid == 0) { /* of another host, and not to be believed what it says of itself */
+        (void)snprintf(what->text, sizeof(what->text), "somebody of another host was refused: %.180s", guest->text);
+    } else {
+        (void)snprintf(what->text, sizeof(what->text), "process %" PRIu32 " was refused: %.180s", guest->pid,
+                       guest->text);
+    }
     afd__stat_add(&door->stats->refuse_num, 1);
     afd__door_dismiss(door, guest);
 }
@@ -320,5 +362,10 @@ void afd__ffn_member_hear(afd_ffn_worker *worker)
         has_heard = hear_one(worker, goers, &what) || hear_one(worker, UINT32_MAX, &what);
         afd__door_unlock(door);
         afd__ffn_member_tell(worker, &what);
+    }
+    if (worker->plane != NULL) {
+        afd__door_lock(door);
+        afd__ffn_member_sweep_links(worker);
+        afd__door_unlock(door);
     }
 }

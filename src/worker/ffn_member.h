@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * What membership adds to an FFN worker: ffn_member.c has who comes and goes, ffn_member_lose.c who loses a place,
- * ffn_member_late.c the deadline, ffn_member_serve.c opening the door, serving and draining.
+ * ffn_member_late.c the deadline, ffn_member_link.c the way of tokens from and to other hosts, ffn_member_serve.c
+ * opening the door, serving and draining.
  *
  * In all-sync the steps are numbered: a *turn* is one step, it awaits micro-batch turn % M, and a session takes part
  * from the turn on that it has agreed on with all FFN workers. So all of them pair its rounds with the same rounds of
@@ -14,12 +15,25 @@
 #include <stdint.h>
 
 #include "afd/member.h"
+#include "transport/ucx/plane.h"
 #include "worker/ffn_worker.h"
 #include "worker/member/door.h"
 
+/* The link of a session of another host. It belongs to the worker's thread, as its plane does, so that the keeper, which
+ * may be done with a guest at any time, never pulls it from under a step. */
+typedef struct afd__ffn_link {
+    afd__link *link;          /* NULL: there is none */
+    uint64_t key;
+    const afd__guest *guest;  /* for whom it was made, */
+    uint32_t serial;          /* and not for who had the same entry before or after */
+    uint64_t broken_ns;       /* since when it is seen to be broken; 0: it is not */
+} afd__ffn_link;
+
 struct afd__ffn_member {
     afd__door door;
-    afd_member_options options;
+    afd_member_options options; /* without what is only good while the call that has them lasts */
+    afd__plane *plane;       /* NULL: nobody comes from other hosts */
+    afd__ffn_link *links;    /* [S], with a plane */
     bool takes_turns;        /* all-sync */
     uint64_t turn;           /* the next step */
     uint64_t next_start;     /* the first turn that a pending session takes part in; UINT64_MAX: nobody is pending */
@@ -76,6 +90,32 @@ void afd__ffn_member_take_out(afd_ffn_worker *worker, afd__guest *guest, afd_mem
 
 /* Takes an admitted guest out for guest->reason; `event` knows what the session was at. */
 void afd__ffn_member_lose(afd_ffn_worker *worker, afd__guest *guest, afd_event event, afd__telling *what);
+
+/* ---- links, under the door's lock or not: only the worker's thread knows of them (ffn_member_link.c) ---- */
+
+/* AFD_ERR_INVALID for an address that is none, or that others can reach without a secret. */
+afd_status afd__ffn_member_parse_listen(const afd_member_options *options, afd__address *listen, afd_error *error);
+
+/* Opens the plane beside the post that listens there. */
+afd_status afd__ffn_member_open_plane(afd_ffn_worker *worker, const afd__address *listen, afd_error *error);
+void afd__ffn_member_close_plane(afd_ffn_worker *worker);
+
+/* A link for a guest that has a place, and in TURN what it needs to make it. The same again where there is one. */
+afd_status afd__ffn_member_expect(afd_ffn_worker *worker, const afd__guest *guest, afd__message *turn,
+                                  afd_error *error);
+afd__link_state afd__ffn_member_link_state(const afd_ffn_worker *worker, const afd__guest *guest);
+
+/* Nothing comes in for the session any more, and nothing goes out. */
+void afd__ffn_member_close_link(afd_ffn_worker *worker, uint32_t session);
+
+/* Closes the links of guests that have gone meanwhile; under the lock. */
+void afd__ffn_member_sweep_links(afd_ffn_worker *worker);
+
+/* Drops the sessions whose links are broken, without the lock; whether there are any. */
+bool afd__ffn_member_look_at_links(afd_ffn_worker *worker);
+
+/* What the plane has counted, for who looks at the counters. */
+void afd__ffn_member_count_plane(const afd_ffn_worker *worker);
 
 /* ---- without it ---- */
 

@@ -190,11 +190,17 @@ void afd__ffn_member_look(afd_ffn_worker *worker)
     uint64_t period_ns = member->options.deadline_ns / LOOKS_A_DEADLINE;
     uint64_t now_ns = afd_clock_ns();
     member->passes_to_look = AFD__MEMBER_LOOK_PASSES;
+    if (worker->plane != NULL) {
+        (void)afd__ffn_member_look_at_links(worker);
+    }
     if (now_ns < member->next_look_ns) {
         return;
     }
     member->next_look_ns = now_ns + (period_ns < look_period_max_ns ? period_ns : look_period_max_ns);
     count_in_flight(worker);
+    if (worker->plane != NULL) {
+        afd__ffn_member_count_plane(worker);
+    }
     if (worker->schedule.sync_group_size > 1) { /* a group of one waits for nobody */
         look_at_groups(worker, now_ns);
     }

@@ -167,11 +167,21 @@ void afd__ffn_member_take_out(afd_ffn_worker *worker, afd__guest *guest, afd_mem
     afd__ffn_member_find_next_start(worker->member);
 }
 
+/* Whether somebody is there, or may be: of this host's, the end of the process is still to come. */
+static bool can_be_told(const afd__guest *guest)
+{
+    return !guest->is_remote || afd__channel_is_open(&guest->channel);
+}
+
 void afd__ffn_member_lose(afd_ffn_worker *worker, afd__guest *guest, afd_event event, afd__telling *what)
 {
     afd__door *door = &worker->member->door;
     char place[64];
     afd__ffn_member_take_out(worker, guest, AFD_MEMBER_DROPPED);
+    if (guest->is_remote) { /* nothing of it is written any more, so others may have its place */
+        afd__ffn_member_close_link(worker, guest->session);
+        door->places[guest->session] = NULL;
+    }
     event.reason = guest->reason;
     event.pid = guest->pid;
     event.epoch = guest->epoch;
@@ -187,13 +197,16 @@ void afd__ffn_member_lose(afd_ffn_worker *worker, afd__guest *guest, afd_event e
                    event.silent_ns / 1000000);
     afd__stat_add(&door->stats->drop_num, 1);
     afd__stat_add(&stats_of(worker, guest->session)->drop_num, 1);
-    if (guest->has_ended) {
+    if (guest->has_ended || !can_be_told(guest)) {
         afd__door_dismiss(door, guest);
     } else {
         guest->state = AFD__GUEST_LOST;
         guest->asks &= AFD__ASKS_GOODBYE;
         guest->owes_drop = true; /* the keeper says so, and again while there is no room for it */
         (void)snprintf(guest->text, sizeof(guest->text), "%s", what->text);
+        if (guest->is_remote) { /* before it wonders where its link is */
+            afd__door_say_dropped(guest);
+        }
     }
     afd__ffn_member_settle_turn(worker);
 }

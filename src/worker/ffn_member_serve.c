@@ -72,6 +72,9 @@ static afd__ffn_member *new_member(afd_ffn_worker *worker, const afd_member_opti
         return NULL;
     }
     made->options = *options;
+    made->options.listen = NULL; /* the caller's; so the next one, of which the door has a copy */
+    made->options.secret = NULL;
+    made->options.secret_bytes = 0;
     made->takes_turns = group_size == session_num;
     made->turn = worker->context->ffn.polling_index;
     made->next_start = UINT64_MAX;
@@ -87,7 +90,12 @@ static afd__ffn_member *new_member(afd_ffn_worker *worker, const afd_member_opti
 afd_status afd_ffn_worker_listen(afd_ffn_worker *worker, const char *name, const afd_member_options *options,
                                  afd_error *error)
 {
+    afd__address listen;
     afd_status status = check_new(worker, name, options, error);
+    bool between_hosts = status == AFD_OK && options->listen != NULL;
+    if (between_hosts) {
+        status = afd__ffn_member_parse_listen(options, &listen, error);
+    }
     if (status != AFD_OK) {
         return status;
     }
@@ -97,7 +105,10 @@ afd_status afd_ffn_worker_listen(afd_ffn_worker *worker, const char *name, const
                          "no memory for the members of a worker");
     }
     afd__stat_set(&worker->member->door.stats->started_ns, afd_clock_ns());
-    status = afd__door_open(&worker->member->door, name, options, error);
+    status = afd__door_open(&worker->member->door, name, options, between_hosts ? &listen : NULL, error);
+    if (status == AFD_OK && between_hosts) {
+        status = afd__ffn_member_open_plane(worker, &listen, error);
+    }
     if (status != AFD_OK) {
         afd__ffn_member_close(worker);
     }
@@ -114,6 +125,7 @@ void afd__ffn_member_close(afd_ffn_worker *worker)
         worker->writers[s] = NULL; /* the guests', who go with the door */
     }
     afd__door_close(&member->door);
+    afd__ffn_member_close_plane(worker);
     free(member->row_nums);
     free(member->since_ns);
     free(member);

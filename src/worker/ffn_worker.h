@@ -7,6 +7,7 @@
 #include <stdint.h>
 
 #include "afd/worker.h"
+#include "transport/ucx/plane.h"
 #include "worker/worker.h"
 
 /* What membership adds (ffn_member.h). */
@@ -36,6 +37,7 @@ struct afd_ffn_worker {
     bool has_taken;               /* from the first take on, who is accepted joins */
     afd_worker_counters counters;
     afd__ffn_member *member;      /* NULL: sessions are accepted and dropped by the engine */
+    afd__plane *plane;            /* the members', where tokens come from other hosts; NULL: nowhere */
 };
 
 /* ---- the halves of a step ---- */

@@ -9,8 +9,13 @@
 
 static const afd__subject several = { AFD_MICRO_BATCH_ANY, -1 };
 
+/* With a plane, all writers are members', and either have nothing to do here or are links of that plane. */
 static void progress(const afd_ffn_worker *worker)
 {
+    if (worker->plane != NULL) {
+        afd__plane_progress(worker->plane);
+        return;
+    }
     for (uint32_t s = 0; s < worker->shape.session_num; s++) {
         if (worker->writers[s] != NULL) {
             afd_writer_progress(worker->writers[s]);
@@ -193,6 +198,10 @@ afd_status afd__ffn_worker_answer(afd_ffn_worker *worker, uint32_t taken_num, af
     status = run_experts(worker, about, error);
     if (status == AFD_OK) {
         status = reply(worker, round_num, about, error);
+        /* A session of another host that went meanwhile will be dropped, and everybody else has his answer. */
+        if (status != AFD_OK && worker->plane != NULL && afd__ffn_member_look_at_links(worker)) {
+            status = AFD_OK;
+        }
     }
     if (status == AFD_OK) {
         count(worker, round_num);

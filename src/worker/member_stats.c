@@ -59,6 +59,15 @@ static uint64_t count_open(const afd_attention_worker *worker)
     return open_num;
 }
 
+static void show_plane(const afd_attention_worker *worker, afd_worker_stats *stats)
+{
+    const afd__plane_counters now = afd__plane_count(worker->plane);
+    const afd__plane_counters *then = &worker->member->plane_before;
+    afd__stat_set(&stats->stale_num, now.stale_num - then->stale_num);
+    afd__stat_set(&stats->garbage_num, now.garbage_num - then->garbage_num);
+    afd__stat_set(&stats->credit_wait_num, now.credit_wait_num - then->credit_wait_num);
+}
+
 /* A counter only grows while a window lives, and a worker outlives its windows: it shows what came since. */
 static void show_worker(const afd_attention_worker *worker)
 {
@@ -69,6 +78,9 @@ static void show_worker(const afd_attention_worker *worker)
     afd__stat_set(&stats->micro_batch_num, now->micro_batch_num - then->micro_batch_num);
     afd__stat_set(&stats->row_num, now->row_num - then->row_num);
     afd__stat_set(&stats->byte_num, now->byte_num - then->byte_num);
+    if (worker->plane != NULL) {
+        show_plane(worker, stats);
+    }
 }
 
 void afd__attention_member_count_dispatch(afd_attention_worker *worker, uint32_t micro_batch)

@@ -306,11 +306,28 @@ static void write_window_file_seeds(const char *folder)
     write_window_file(folder, "shape_overflows", 0, &header, header.file_bytes);
 }
 
-static void write_message(const char *folder, const char *name, const afd__message *message, size_t byte_num)
+static void write_message(const char *folder, const char *name, const void *message, size_t byte_num)
 {
     seed_input seed = { .length = 0 };
     append(&seed, message, byte_num);
     write_seed(folder, name, &seed);
+}
+
+/* The secret is the fuzz target's. */
+static void write_knock_seeds(const char *folder)
+{
+    afd__knock knock = { .hello = afd__message_make(AFD__MESSAGE_HELLO, 7) };
+    afd__credentials_set(&knock.credentials, "fuzz", 4);
+    write_message(folder, "knock", &knock, sizeof(knock));
+    knock.hello.window_key = 1;
+    write_message(folder, "knock_with_a_window", &knock, sizeof(knock));
+    knock.hello = afd__message_make(AFD__MESSAGE_START, 7);
+    write_message(folder, "knock_that_starts", &knock, sizeof(knock));
+    knock.hello = afd__message_make(AFD__MESSAGE_HELLO, 7);
+    knock.credentials.secret[255] = 1;
+    write_message(folder, "knock_with_a_longer_secret", &knock, sizeof(knock));
+    knock.hello.version++;
+    write_message(folder, "knock_of_a_newer_version", &knock, sizeof(knock));
 }
 
 static void write_message_seeds(const char *folder)
@@ -338,6 +355,10 @@ static void write_message_seeds(const char *folder)
     write_message(folder, "no_reason", &message, sizeof(message));
     message = afd__message_make(AFD__MESSAGE_BEAT, 0);
     write_message(folder, "beat", &message, sizeof(message));
+    message = afd__message_make(AFD__MESSAGE_TURN, 7);
+    message.data_port = UINT16_MAX + 1;
+    write_message(folder, "no_port", &message, sizeof(message));
+    write_knock_seeds(folder);
 }
 
 int main(int argc, char **argv)

@@ -87,7 +87,7 @@ static void every_number_has_its_range(void **state)
     EXPECT_FIELD_REFUSED(reason, AFD_DROP_ASKED + 1);
     EXPECT_FIELD_REFUSED(sent_type, AFD_TOKEN_INT8 + 1);
     EXPECT_FIELD_REFUSED(result_type, UINT32_MAX);
-    EXPECT_FIELD_REFUSED(reserved, 1);
+    EXPECT_FIELD_REFUSED(data_port, UINT16_MAX + 1);
     EXPECT_FIELD_REFUSED(epoch, 0);
 }
 
@@ -135,6 +135,132 @@ static void a_sentence_is_cut_and_made_printable(void **state)
     assert_int_equal(message.text[0], '?');
 }
 
+/* ---- between hosts ---- */
+
+static const char known_secret[] = "the magic words are squeamish ossifrage";
+
+static afd__knock good_knock(afd__credentials *asked)
+{
+    afd__knock knock = { .hello = good_message() };
+    memset(knock.hello.window_name, 0, sizeof(knock.hello.window_name));
+    afd__credentials_set(asked, known_secret, strlen(known_secret));
+    knock.credentials = *asked;
+    return knock;
+}
+
+static void expect_knock_refused(const void *bytes, size_t byte_num, afd_status status, const char *field)
+{
+    afd__credentials asked;
+    afd__message hello = { .pid = 5 };
+    afd_error error;
+    (void)good_knock(&asked);
+    assert_int_equal(afd__knock_check(bytes, byte_num, &asked, &hello, &error), status);
+    assert_string_equal(error.field, field);
+    assert_int_equal(hello.pid, 5);
+}
+
+static void a_good_knock_gives_its_hello(void **state)
+{
+    (void)state;
+    afd__credentials asked;
+    afd__message hello;
+    afd__knock knock = good_knock(&asked);
+    assert_int_equal(afd__knock_check(&knock, sizeof(knock), &asked, &hello, NULL), AFD_OK);
+    assert_memory_equal(&hello, &knock.hello, sizeof(hello));
+    afd__credentials_set(&asked, NULL, 0); /* one without a secret */
+    knock.credentials = asked;
+    assert_int_equal(afd__knock_check(&knock, sizeof(knock), &asked, &hello, NULL), AFD_OK);
+}
+
+static void credentials_that_differ_in_any_bit_do_not_match(void **state)
+{
+    (void)state;
+    afd__credentials asked;
+    afd__knock knock = good_knock(&asked);
+    assert_true(afd__credentials_match(&knock.credentials, &asked));
+    for (size_t i = 0; i < sizeof(asked); i++) {
+        for (uint32_t bit = 0; bit < 8; bit++) {
+            afd__credentials wrong = asked;
+            ((uint8_t *)&wrong)[i] ^= (uint8_t)(1U << bit);
+            assert_false(afd__credentials_match(&wrong, &asked));
+        }
+    }
+}
+
+static void credentials_are_taken_whole_and_wiped_whole(void **state)
+{
+    (void)state;
+    afd__credentials credentials;
+    const afd__credentials none = { 0 };
+    uint8_t longest[AFD_SECRET_BYTES_MAX];
+    memset(longest, 0xA5, sizeof(longest));
+    afd__credentials_set(&credentials, longest, sizeof(longest));
+    assert_int_equal(credentials.secret_bytes, sizeof(longest));
+    assert_memory_equal(credentials.secret, longest, sizeof(longest));
+    afd__credentials_wipe(&credentials);
+    assert_memory_equal(&credentials, &none, sizeof(none));
+}
+
+static void a_wrong_secret_is_refused_before_anything_else_is_looked_at(void **state)
+{
+    (void)state;
+    afd__credentials asked;
+    afd__knock knock = good_knock(&asked);
+    knock.credentials.secret[0] ^= 1;
+    expect_knock_refused(&knock, sizeof(knock), AFD_ERR_ACCESS, "secret");
+    knock.hello.shape.session_num = UINT32_MAX;
+    knock.hello.kind = 99;
+    knock.hello.epoch = 0;
+    memset(knock.hello.text, 'x', sizeof(knock.hello.text));
+    expect_knock_refused(&knock, sizeof(knock), AFD_ERR_ACCESS, "secret");
+    knock.credentials.secret_bytes = UINT32_MAX;
+    expect_knock_refused(&knock, sizeof(knock), AFD_ERR_ACCESS, "secret");
+}
+
+static void another_version_is_refused_before_the_secret(void **state)
+{
+    (void)state;
+    afd__credentials asked;
+    afd__knock knock = good_knock(&asked);
+    knock.hello.version = 3;
+    knock.credentials.secret[0] ^= 1;
+    expect_knock_refused(&knock, sizeof(knock), AFD_ERR_INVALID, "message.version");
+    expect_knock_refused(&knock, 64, AFD_ERR_INVALID, "message.version"); /* and before the length */
+    knock.hello.magic = 0;
+    expect_knock_refused(&knock, sizeof(knock), AFD_ERR_INVALID, "message.magic");
+}
+
+static void a_knock_of_another_length_is_none(void **state)
+{
+    (void)state;
+    afd__credentials asked;
+    afd__knock knock = good_knock(&asked);
+    for (size_t byte_num = 0; byte_num < sizeof(knock); byte_num++) {
+        expect_knock_refused(&knock, byte_num, AFD_ERR_INVALID, "message.bytes");
+    }
+    char longer[sizeof(knock) + 1] = { 0 };
+    memcpy(longer, &knock, sizeof(knock));
+    expect_knock_refused(longer, sizeof(longer), AFD_ERR_INVALID, "message.bytes");
+}
+
+static void a_knock_says_hello_and_offers_no_window(void **state)
+{
+    (void)state;
+    afd__credentials asked;
+    afd__knock knock = good_knock(&asked);
+    knock.hello.kind = AFD__MESSAGE_START;
+    expect_knock_refused(&knock, sizeof(knock), AFD_ERR_INVALID, "message.kind");
+    knock = good_knock(&asked);
+    knock.hello.turn = AFD__TURN_MAX + 1;
+    expect_knock_refused(&knock, sizeof(knock), AFD_ERR_INVALID, "message.turn");
+    knock = good_knock(&asked);
+    knock.hello.window_key = 1;
+    expect_knock_refused(&knock, sizeof(knock), AFD_ERR_INVALID, "message.window_name");
+    knock = good_knock(&asked);
+    (void)strcpy(knock.hello.window_name, "attn-0");
+    expect_knock_refused(&knock, sizeof(knock), AFD_ERR_INVALID, "message.window_name");
+}
+
 static void epochs_are_never_0_and_never_the_same(void **state)
 {
     (void)state;
@@ -158,6 +284,13 @@ int main(void)
         cmocka_unit_test(a_text_that_does_not_end_or_moves_the_cursor_is_refused),
         cmocka_unit_test(a_name_that_leads_elsewhere_is_refused),
         cmocka_unit_test(a_sentence_is_cut_and_made_printable),
+        cmocka_unit_test(a_good_knock_gives_its_hello),
+        cmocka_unit_test(credentials_that_differ_in_any_bit_do_not_match),
+        cmocka_unit_test(credentials_are_taken_whole_and_wiped_whole),
+        cmocka_unit_test(a_wrong_secret_is_refused_before_anything_else_is_looked_at),
+        cmocka_unit_test(another_version_is_refused_before_the_secret),
+        cmocka_unit_test(a_knock_of_another_length_is_none),
+        cmocka_unit_test(a_knock_says_hello_and_offers_no_window),
         cmocka_unit_test(epochs_are_never_0_and_never_the_same),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

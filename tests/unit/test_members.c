@@ -3,241 +3,13 @@
  * Members in one thread: while an attention worker joins or leaves, its poll steps the FFN workers, so a test says who
  * does what. Also guests that say anything but what they should.
  */
-#include <inttypes.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
-#include "afd/member.h"
 #include "cmocka_headers.h"
-#include "layer_case.h"
+#include "member_world.h"
 #include "worker/member/channel.h"
-
-enum { RANK_MAX = 2, SESSION_MAX = 2, EVENT_MAX = 64, TEXT_BYTES = 512 };
-
-#define HANG_NS (UINT64_C(60) * 1000000000)
-
-typedef struct heard_event {
-    afd_event event;
-    char text[TEXT_BYTES];
-} heard_event;
-
-typedef struct observer_record {
-    heard_event events[EVENT_MAX];
-    uint32_t event_num;
-} observer_record;
-
-typedef struct member_world {
-    layer_case c;
-    afd_member_options options;
-    afd_ffn_worker *ranks[RANK_MAX];
-    afd_attention_worker *sessions[SESSION_MAX];
-    observer_record rank_events[RANK_MAX];
-    observer_record session_events[SESSION_MAX];
-    char names[RANK_MAX][64];
-    const char *name_list[RANK_MAX];
-    int32_t stop;
-    uint16_t tokens[4 * 32];
-    uint16_t output[4 * 32];
-    int32_t expert_ids[4 * 2];
-    float scales[4 * 2];
-} member_world;
-
-typedef struct rank_arg {
-    member_world *world;
-    uint32_t rank;
-} rank_arg;
-
-static rank_arg rank_args[RANK_MAX];
-
-static void observe(void *argument, const afd_event *event)
-{
-    observer_record *record = argument;
-    assert_non_null(event->text);
-    if (record->event_num < EVENT_MAX) {
-        heard_event *heard = &record->events[record->event_num++];
-        heard->event = *event;
-        (void)strncpy(heard->text, event->text, TEXT_BYTES - 1);
-    }
-}
-
-static const heard_event *find(const observer_record *record, afd_event_kind kind)
-{
-    for (uint32_t i = 0; i < record->event_num; i++) {
-        if (record->events[i].event.kind == kind) {
-            return &record->events[i];
-        }
-    }
-    return NULL;
-}
-
-static uint32_t count(const observer_record *record, afd_event_kind kind)
-{
-    uint32_t num = 0;
-    for (uint32_t i = 0; i < record->event_num; i++) {
-        num += record->events[i].event.kind == kind;
-    }
-    return num;
-}
-
-static afd_status run_experts(void *argument, const afd_experts_call *call)
-{
-    const rank_arg *arg = argument;
-    const char *why = NULL;
-    assert_true(layer_case_run_experts(&arg->world->c, arg->rank, call, &why));
-    return AFD_OK;
-}
-
-static void step_ranks(void *argument)
-{
-    member_world *world = argument;
-    for (uint32_t rank = 0; rank < world->c.ffn_num; rank++) {
-        if (world->ranks[rank] != NULL) {
-            afd_status status = afd_ffn_worker_step(world->ranks[rank], NULL, NULL);
-            assert_true(status == AFD_OK || status == AFD_NOT_YET || status == AFD_NOBODY_LIVE);
-        }
-    }
-}
-
-static afd_wait stepping_wait(member_world *world)
-{
-    afd_wait wait = AFD_WAIT_INIT(AFD_WAIT_YIELD);
-    wait.deadline_ns = afd_clock_ns() + HANG_NS;
-    wait.poll = step_ranks;
-    wait.poll_arg = world;
-    return wait;
-}
-
-static void make_rank(member_world *world, uint32_t rank)
-{
-    afd_ffn_worker_options options = layer_case_ffn_options(&world->c, rank);
-    afd_member_options members = world->options;
-    rank_args[rank] = (rank_arg){ world, rank };
-    options.experts = run_experts;
-    options.experts_arg = &rank_args[rank];
-    members.observer = observe;
-    members.observer_arg = &world->rank_events[rank];
-    assert_int_equal(afd_ffn_worker_create(&options, &world->ranks[rank], NULL), AFD_OK);
-    assert_int_equal(afd_ffn_worker_listen(world->ranks[rank], world->names[rank], &members, NULL), AFD_OK);
-}
-
-static void make_session(member_world *world, uint32_t number, uint32_t session)
-{
-    afd_attention_worker_options options = layer_case_attention_options(&world->c, session);
-    assert_int_equal(afd_attention_worker_create(&options, &world->sessions[number], NULL), AFD_OK);
-}
-
-static afd_status join_as(member_world *world, uint32_t number, afd_error *error)
-{
-    afd_wait wait = stepping_wait(world);
-    afd_member_options members = world->options;
-    members.observer = observe;
-    members.observer_arg = &world->session_events[number];
-    return afd_attention_worker_join(world->sessions[number], world->name_list, &members, &wait, error);
-}
-
-static member_world *new_world(uint32_t ffn_num, uint32_t group_size)
-{
-    static uint32_t world_num; /* a test that fails leaves its doors open */
-    member_world *world = calloc(1, sizeof(*world));
-    assert_non_null(world);
-    world_num++;
-    world->c = (layer_case){
-        .seed = 5,
-        .attention_num = SESSION_MAX,
-        .ffn_num = ffn_num,
-        .micro_batch_num = 2,
-        .micro_batch_size = 4,
-        .layer_num = 4,
-        .step_num = 1,
-        .hidden = 32,
-        .routed_num = 4,
-        .shared_num = 0,
-        .top_k = 2,
-        .copy_max = 1,
-        .sync_group_size = group_size,
-        .type = AFD_TOKEN_F16,
-    };
-    layer_case_make(&world->c);
-    world->options = (afd_member_options)AFD_MEMBER_OPTIONS_INIT;
-    world->options.heartbeat_ns = UINT64_C(10000000);
-    world->options.dead_ns = HANG_NS;
-    world->options.deadline_ns = HANG_NS;
-    for (uint32_t rank = 0; rank < ffn_num; rank++) {
-        (void)snprintf(world->names[rank], sizeof(world->names[rank]), "test-members-%d-%" PRIu32 "-%" PRIu32,
-                       (int)getpid(), world_num, rank);
-        world->name_list[rank] = world->names[rank];
-    }
-    return world;
-}
-
-static afd_status send_one(member_world *world, uint32_t session, uint32_t micro_batch, int32_t layer_id,
-                           afd_error *error)
-{
-    afd_wait wait = stepping_wait(world);
-    for (uint32_t i = 0; i < 4 * 2; i++) {
-        world->expert_ids[i] = (int32_t)(i % world->c.routed_num);
-        world->scales[i] = 1;
-    }
-    return afd_attention_worker_dispatch(world->sessions[session], micro_batch, layer_id, world->tokens, 4,
-                                         world->expert_ids, &wait, error);
-}
-
-static afd_status collect_one(member_world *world, uint32_t session, uint32_t micro_batch, afd_error *error)
-{
-    afd_wait wait = stepping_wait(world);
-    return afd_attention_worker_collect(world->sessions[session], micro_batch, world->scales, world->output, &wait,
-                                        error);
-}
-
-/* Both sessions join. The second one takes part from a turn on that lies a cycle ahead of the first one's, which goes
- * through that cycle alone. */
-static void join_both(member_world *world)
-{
-    for (uint32_t session = 0; session < SESSION_MAX; session++) {
-        make_session(world, session, session);
-        assert_int_equal(join_as(world, session, NULL), AFD_OK);
-    }
-    for (uint32_t m = 0; world->c.sync_group_size == SESSION_MAX && m < world->c.micro_batch_num; m++) {
-        assert_int_equal(send_one(world, 0, m, 0, NULL), AFD_OK);
-        assert_int_equal(collect_one(world, 0, m, NULL), AFD_OK);
-    }
-}
-
-/* With all ranks and both sessions, joined. */
-static member_world *full_world(uint32_t ffn_num, uint32_t group_size)
-{
-    member_world *world = new_world(ffn_num, group_size);
-    for (uint32_t rank = 0; rank < ffn_num; rank++) {
-        make_rank(world, rank);
-    }
-    join_both(world);
-    return world;
-}
-
-static void free_world(member_world *world)
-{
-    for (uint32_t i = 0; i < SESSION_MAX; i++) {
-        afd_attention_worker_close(world->sessions[i]);
-    }
-    for (uint32_t rank = 0; rank < world->c.ffn_num; rank++) {
-        afd_ffn_worker_close(world->ranks[rank]);
-    }
-    layer_case_free(&world->c);
-    free(world);
-}
-
-/* Steps the ranks until an observer has heard of such an event. */
-static const heard_event *await_event(member_world *world, const observer_record *record, afd_event_kind kind)
-{
-    uint64_t began_ns = afd_clock_ns();
-    while (find(record, kind) == NULL) {
-        assert_true(afd_clock_ns() - began_ns < HANG_NS);
-        step_ranks(world);
-    }
-    return find(record, kind);
-}
 
 static void sessions_join_send_and_leave(void **state)
 {
@@ -317,7 +89,7 @@ static void nobody_to_join_is_a_deadline_that_names_the_rank(void **state)
     wait.deadline_ns = afd_clock_ns() + 50 * UINT64_C(1000000);
     wait.late = late;
     wait.late_capacity = 2;
-    assert_int_equal(afd_attention_worker_join(world->sessions[0], world->name_list, &world->options, &wait, NULL),
+    assert_int_equal(afd_attention_worker_join(world->sessions[0], world->name_lists[0], &world->options, &wait, NULL),
                      AFD_DEADLINE);
     assert_true(wait.late_num >= 1);
     assert_int_equal(late[wait.late_num - 1].session, 1);
@@ -476,20 +248,20 @@ static void a_stop_word_ends_a_collect_of_a_member_too(void **state)
 
 /* ---- guests that are none ---- */
 
-static int connect_raw(const member_world *world)
+static afd__channel connect_raw(const member_world *world)
 {
-    int fd = -1;
-    assert_int_equal(afd__channel_connect(world->names[0], &fd, NULL), AFD_OK);
-    return fd;
+    afd__channel channel = AFD__CHANNEL_NONE;
+    assert_int_equal(afd__channel_connect(world->names[0], &channel, NULL), AFD_OK);
+    return channel;
 }
 
 /* What the door says to a guest, heartbeats left out. */
-static afd__message hear_raw(member_world *world, int fd)
+static afd__message hear_raw(member_world *world, const afd__channel *channel)
 {
     afd__message message = { 0 };
     uint64_t began_ns = afd_clock_ns();
     for (;;) {
-        afd_status status = afd__channel_receive(fd, &message, NULL);
+        afd_status status = afd__channel_receive(channel, &message, NULL);
         assert_true(status == AFD_OK || status == AFD_NOT_YET);
         assert_true(afd_clock_ns() - began_ns < HANG_NS);
         if (status == AFD_OK && message.kind != AFD__MESSAGE_BEAT) {
@@ -501,12 +273,12 @@ static afd__message hear_raw(member_world *world, int fd)
 
 static void expect_raw_refused(member_world *world, const afd__message *said, const char *because)
 {
-    int fd = connect_raw(world);
-    assert_int_equal(afd__channel_send(fd, said), AFD_OK);
-    afd__message answer = hear_raw(world, fd);
+    afd__channel channel = connect_raw(world);
+    assert_int_equal(afd__channel_send(&channel, said), AFD_OK);
+    afd__message answer = hear_raw(world, &channel);
     assert_int_equal(answer.kind, AFD__MESSAGE_REFUSED);
     assert_non_null(strstr(answer.text, because));
-    afd__channel_close(&fd);
+    afd__channel_close(&channel);
 }
 
 static void a_guest_that_talks_nonsense_is_refused_and_costs_nobody_anything(void **state)
@@ -567,7 +339,7 @@ static void many_silent_guests_do_not_keep_others_out(void **state)
 {
     (void)state;
     enum { GUEST_NUM = 100 };
-    int guests[GUEST_NUM];
+    afd__channel guests[GUEST_NUM];
     member_world *world = new_world(1, 1);
     world->options.dead_ns = 40 * UINT64_C(1000000);
     make_rank(world, 0);

@@ -46,6 +46,8 @@ static void options_that_do_not_fit_the_windows_are_refused(void **state)
     plane_world_open(&world, &small, 1);
     world.guests[0].key = 5;
     const afd__link_options good = plane_world_options(&world, 0, true);
+    afd_shape other = good.shape;
+    other.micro_batch_size++;
     const struct {
         const char *field;
         afd__link_options options;
@@ -54,7 +56,7 @@ static void options_that_do_not_fit_the_windows_are_refused(void **state)
         { "options.session", { 5, PLANE_GUEST_MAX, good.kind, good.shape, 64, 64, good.window } },
         { "options.kind", { 5, 0, AFD_WINDOW_FFN, good.shape, 64, 64, good.window } },
         { "options.kind", { 5, 0, (afd_window_kind)9, good.shape, 64, 64, good.window } },
-        { "options.shape.micro_batch_size", { 5, 0, good.kind, { 4, 2, 3, 2, 64, 64 }, 64, 64, good.window } },
+        { "options.shape.micro_batch_size", { 5, 0, good.kind, other, 64, 64, good.window } },
         { "options.sent_bytes", { 5, 0, good.kind, good.shape, 65, 64, good.window } },
         { "options.received_bytes", { 5, 0, good.kind, good.shape, 64, 65, good.window } },
     };
@@ -256,7 +258,8 @@ static void be_a_guest(int address_fd, int ready_fd)
         _exit(1);
     }
     const afd__plane_options options = { .connect = &address };
-    world.shape = (afd_shape){ PLANE_GUEST_MAX, 2, 2, 2, 64, 64 };
+    world.shape = (afd_shape){ .session_num = PLANE_GUEST_MAX, .micro_batch_num = 2, .micro_batch_size = 2,
+                               .selected_expert_num = 2, .attn_to_ffn_token_size = 64, .ffn_to_attn_token_size = 64 };
     world.guests[0].key = 4711;
     if (afd__plane_open(&options, &world.guests[0].plane, NULL) != AFD_OK ||
         afd_attention_window_create_private(&world.shape, &world.guests[0].window, NULL) != AFD_OK) {

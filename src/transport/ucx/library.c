@@ -47,6 +47,7 @@ static const char *find_calls(void *ucp_library, void *ucs_library, afd__ucp *uc
         const char *name;
         void *function;
     } calls[] = {
+        { "ucp_get_version", &ucp->get_version },
         { "ucp_init_version", &ucp->init_version },
         { "ucp_cleanup", &ucp->cleanup },
         { "ucp_config_read", &ucp->config_read },
@@ -139,7 +140,8 @@ static bool is_loaded(const char *file)
 
 static afd_status fail_missing(const char *file, afd_error *error)
 {
-    const char *reason = dlerror();
+    /* Of this thread, in the C libraries that we know. */
+    const char *reason = dlerror(); /* NOLINT(concurrency-mt-unsafe) */
     return afd__fail(error, AFD_ERR_NOT_FOUND, "ucx", 0, 0, "cannot open %s; install libucx0, or UCX 1.13 or later: %s",
                      file, reason == NULL ? "no reason given" : reason);
 }

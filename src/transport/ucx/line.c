@@ -107,25 +107,75 @@ static afd__packet *make_packet(afd__line *line, afd__packet_kind kind, const vo
     return packet;
 }
 
-static void keep_in_inbox(afd__line *line, const void *content, size_t content_bytes)
+/* A copy of what came in; NULL, and the line is broken, where that is not to be had. */
+static afd__packet *copy_packet(afd__line *line, const afd__packet_header *header, const void *content,
+                                size_t content_bytes)
 {
     if (content_bytes > AFD__POST_PACKET_BYTES) {
         afd__line_break(line, AFD__TROUBLE_SIZE, UCS_OK);
-        return;
+        return NULL;
     }
-    if (line->inbox_num == AFD__POST_INBOX_NUM) {
+    if (header->kind == AFD__PACKET_CONTENT && line->inbox_num + line->early_num >= AFD__POST_INBOX_NUM) {
         afd__line_break(line, AFD__TROUBLE_FLOOD, UCS_OK);
-        return;
+        return NULL;
     }
-    afd__packet *packet = make_packet(line, AFD__PACKET_CONTENT, content, content_bytes);
+    afd__packet *packet = make_packet(line, (afd__packet_kind)header->kind, content, content_bytes);
     if (packet == NULL) {
         afd__line_break(line, AFD__TROUBLE_MEMORY, UCS_OK);
-        return;
+        return NULL;
     }
+    packet->header = *header;
+    return packet;
+}
+
+static void keep_in_inbox(afd__line *line, afd__packet *packet)
+{
+    packet->next = NULL;
     *line->inbox_end = packet;
     line->inbox_end = &packet->next;
     line->inbox_num++;
     become_ready(line);
+}
+
+/* The packet whose turn it is; it is taken over. */
+static void take_packet(afd__line *line, afd__packet *packet)
+{
+    line->taken_num++;
+    if (packet->header.kind == AFD__PACKET_CONTENT && !line->is_closed && line->trouble == AFD__TROUBLE_NONE) {
+        keep_in_inbox(line, packet);
+        return;
+    }
+    if (packet->header.kind == AFD__PACKET_BYE) {
+        line->owes_bye_back = true;
+        afd__line_break(line, AFD__TROUBLE_BYE, UCS_OK);
+    } else if (packet->header.kind == AFD__PACKET_BYE_BACK) {
+        line->is_done = true;
+    }
+    free(packet);
+}
+
+/* The early one whose turn has come; NULL if there is none. */
+static afd__packet *next_early(afd__line *line)
+{
+    afd__packet **place = &line->early_first;
+    while (*place != NULL && (*place)->header.number != line->taken_num) {
+        place = &(*place)->next;
+    }
+    afd__packet *packet = *place;
+    if (packet != NULL) {
+        *place = packet->next;
+        line->early_num--;
+    }
+    return packet;
+}
+
+static bool is_early_already(const afd__line *line, uint32_t number)
+{
+    const afd__packet *packet = line->early_first;
+    while (packet != NULL && packet->header.number != number) {
+        packet = packet->next;
+    }
+    return packet != NULL;
 }
 
 void afd__line_take(afd__line *line, const afd__packet_header *header, const void *content, size_t content_bytes)
@@ -136,13 +186,24 @@ void afd__line_take(afd__line *line, const afd__packet_header *header, const voi
     if (header->key == 0 || header->key != line->peer_key) {
         return;
     }
-    if (header->kind == AFD__PACKET_BYE) {
-        line->owes_bye_back = true;
-        afd__line_break(line, AFD__TROUBLE_BYE, UCS_OK);
-    } else if (header->kind == AFD__PACKET_BYE_BACK) {
-        line->is_done = true;
-    } else if (header->kind == AFD__PACKET_CONTENT && !line->is_closed && line->trouble == AFD__TROUBLE_NONE) {
-        keep_in_inbox(line, content, content_bytes);
+    const uint32_t ahead_num = header->number - line->taken_num; /* a distance, so that numbers may wrap */
+    if (ahead_num > AFD__POST_INBOX_NUM || is_early_already(line, header->number)) {
+        afd__line_break(line, AFD__TROUBLE_FLOOD, UCS_OK); /* nobody has so many under way, or sends one twice */
+        return;
+    }
+    afd__packet *packet = copy_packet(line, header, content, content_bytes);
+    if (packet == NULL) {
+        return;
+    }
+    if (ahead_num > 0) {
+        packet->next = line->early_first;
+        line->early_first = packet;
+        line->early_num++;
+        return;
+    }
+    while (packet != NULL) {
+        take_packet(line, packet);
+        packet = next_early(line);
     }
 }
 
@@ -160,8 +221,7 @@ static void on_sent(void *request, ucs_status_t status, void *user_data)
     free(packet);
 }
 
-/* Takes the packet over. Content of up to AFD__POST_PACKET_BYTES is sent eagerly, so one packet does not overtake
- * another. */
+/* Takes the packet over. */
 static ucs_status_t send_packet(afd__line *line, afd__packet *packet)
 {
     const ucp_request_param_t parameters = {
@@ -170,6 +230,7 @@ static ucs_status_t send_packet(afd__line *line, afd__packet *packet)
         .cb.send = on_sent,
         .user_data = packet,
     };
+    packet->header.number = line->sent_num++;
     line->outbox_num++;
     ucs_status_ptr_t sent = line->post->ucp->am_send_nbx(line->endpoint, AFD__POST_MESSAGE_ID, &packet->header,
                                                          sizeof(packet->header), packet->content,
@@ -226,18 +287,19 @@ static afd_status fail_broken(const afd__line *line, afd_error *error)
         return afd__fail(error, AFD_ERR_PEER, "line", AFD__POST_INBOX_NUM + 1, AFD__POST_INBOX_NUM,
                          "%s sent more than %d packets before they were received", peer, AFD__POST_INBOX_NUM);
     case AFD__TROUBLE_SIZE:
-        return afd__fail(error, AFD_ERR_PEER, "line", 0, AFD__POST_PACKET_BYTES, "%s sent a packet of more than %d bytes",
-                         peer, AFD__POST_PACKET_BYTES);
+        return afd__fail(error, AFD_ERR_PEER, "line", 0, AFD__POST_PACKET_BYTES,
+                         "%s sent a packet of more than %d bytes", peer, AFD__POST_PACKET_BYTES);
     case AFD__TROUBLE_MEMORY:
         return afd__fail(error, AFD_ERR_PEER, "line", 0, 0, "no memory for a packet of %s", peer);
     default:
         break;
     }
     if (line->failure == UCS_ERR_REJECTED) {
-        return afd__fail(error, AFD_ERR_PEER, "line", 0, 0, "%s turned us away: it has as many lines as it takes", peer);
+        return afd__fail(error, AFD_ERR_PEER, "line", 0, 0, "%s turned us away: it has as many lines as it takes",
+                         peer);
     }
-    return afd__fail(error, AFD_ERR_PEER, "line", (uint64_t)line->failure, 0, "%s is gone or cannot be reached: %s", peer,
-                     line->post->ucp->status_string(line->failure));
+    return afd__fail(error, AFD_ERR_PEER, "line", (uint64_t)line->failure, 0, "%s is gone or cannot be reached: %s",
+                     peer, line->post->ucp->status_string(line->failure));
 }
 
 afd_status afd__line_receive(afd__line *line, void *packet, size_t capacity, size_t *packet_bytes, afd_error *error)
@@ -412,6 +474,11 @@ void afd__line_free(afd__line *line)
     while (line->inbox_first != NULL) {
         afd__packet *packet = line->inbox_first;
         line->inbox_first = packet->next;
+        free(packet);
+    }
+    while (line->early_first != NULL) {
+        afd__packet *packet = line->early_first;
+        line->early_first = packet->next;
         free(packet);
     }
     free(line);

@@ -8,7 +8,9 @@
  *
  * Each packet has a header. Its `key` is a random number of the sender's for this line: UCX tells a receiver only which
  * endpoint the sender *says* it answers to, and a process that has a line of its own could name another one's. The
- * first packet of a line tells the key, and others with another key are dropped.
+ * first packet of a line tells the key, and others with another key are dropped. Its `number` says which packet of the
+ * line it is: while a connection is being made, UCX 1.13 sends what was waiting for that in another order than it was
+ * given, a short one before a long one. What comes too early waits for what is missing.
  *
  * UCX reports a peer's orderly end on another socket than the one that data takes, so the report may overtake the last
  * packets. Therefore a line ends with a BYE behind them, which the other end returns; only then, or after a while, is
@@ -34,12 +36,12 @@ typedef enum afd__packet_kind {
 typedef struct afd__packet_header {
     uint64_t key;  /* not 0 */
     uint32_t kind; /* afd__packet_kind */
-    uint32_t reserved;
+    uint32_t number; /* of this packet among those of the sender's on this line, from 0 */
 } afd__packet_header;
 
 /* One packet on its way out, or one that nobody has received yet. */
 typedef struct afd__packet {
-    struct afd__packet *next; /* in the inbox */
+    struct afd__packet *next; /* in the inbox, or among the early ones */
     afd__line *line;
     size_t content_bytes;
     afd__packet_header header;
@@ -75,6 +77,10 @@ struct afd__line {
     uint64_t tag;
     uint64_t own_key;
     uint64_t peer_key; /* 0 until a packet came */
+    uint32_t sent_num;  /* the number of the next packet that is sent, */
+    uint32_t taken_num; /* and of the next one that is taken */
+    uint32_t early_num;
+    afd__packet *early_first; /* those behind that one, in any order */
     uint32_t inbox_num;
     uint32_t outbox_num;
     afd__packet *inbox_first;

@@ -152,18 +152,21 @@ const afd__address *afd__plane_address(const afd__plane *plane)
 
 /* ---- closing ---- */
 
+/* Those who have knocked, and everybody who will. */
 static void turn_callers_away(afd__plane *plane)
 {
     for (uint32_t i = 0; i < plane->caller_num; i++) {
         (void)plane->ucp->listener_reject(plane->listener, plane->callers[i]);
     }
     plane->caller_num = 0;
+    plane->half_open_max = 0;
 }
 
 /* Ends every connection, and gives UCX a moment to let go of them: those at the other ends then learn of it. */
 static void close_connections(afd__plane *plane)
 {
     const uint64_t began_ns = afd_clock_ns();
+    turn_callers_away(plane);
     for (afd__connection *connection = plane->connections; connection != NULL; connection = connection->next) {
         afd__connection_end(connection);
     }
@@ -191,12 +194,15 @@ void afd__plane_close(afd__plane *plane)
     while (plane->links != NULL) {
         afd__link_close(plane->links);
     }
+    if (plane->worker != NULL) {
+        close_connections(plane);
+    }
     if (plane->listener != NULL) {
-        turn_callers_away(plane);
+        /* UCX 1.13 may use a listener that is gone, out of its own thread, for a connection that was accepted and has
+         * not said who it is. Its worker ends those, so there must be next to no time between the two. */
         plane->ucp->listener_destroy(plane->listener);
     }
     if (plane->worker != NULL) {
-        close_connections(plane);
         plane->ucp->worker_destroy(plane->worker);
     }
     afd__link_chores(plane, false);

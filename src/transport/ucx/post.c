@@ -127,18 +127,6 @@ void afd__post_progress(afd__post *post)
 
 /* ---- Opening ---- */
 
-static afd_status choose_device(const afd__post_options *options, char *device, afd_error *error)
-{
-    device[0] = '\0';
-    if (options->listen != NULL) {
-        return afd__address_device(options->listen, true, device, AFD__DEVICE_NAME_BYTES, error);
-    }
-    if (options->connect != NULL) {
-        return afd__address_device(options->connect, false, device, AFD__DEVICE_NAME_BYTES, error);
-    }
-    return AFD_OK;
-}
-
 static afd_status open_worker(afd__post *post, afd_error *error)
 {
     const ucp_worker_params_t parameters = {
@@ -201,12 +189,18 @@ static afd_status open_listener(afd__post *post, const afd__address *address, af
 static afd_status open_all(afd__post *post, const afd__post_options *options, afd_error *error)
 {
     char device[AFD__DEVICE_NAME_BYTES];
+    const afd__address *address = options->listen != NULL ? options->listen : options->connect;
     afd_status status = afd__ucp_open(&post->ucp, error);
     if (status == AFD_OK) {
-        status = choose_device(options, device, error);
+        device[0] = '\0';
+    }
+    if (status == AFD_OK && address != NULL) {
+        status = afd__address_device(address, options->listen != NULL, device, sizeof(device), error);
     }
     if (status == AFD_OK) {
-        const afd__ucx_settings settings = { .device = device, .wakes_up = true };
+        const afd__ucx_settings settings = {
+            .device = device, .is_v6 = address != NULL && afd__address_is_v6(address), .wakes_up = true
+        };
         status = afd__ucx_context_create(post->ucp, &settings, &post->context, error);
     }
     if (status == AFD_OK) {

@@ -39,7 +39,7 @@ static afd_status fail_listen(int problem, const char *name, afd_error *error)
     return afd__fail_system(error, problem, "name", "open a door");
 }
 
-afd_status afd__channel_listen(const char *name, int *fd, afd_error *error)
+afd_status afd__channel_listen(const char *name, int *listener, afd_error *error)
 {
     struct sockaddr_un address;
     int made = -1;
@@ -53,7 +53,7 @@ afd_status afd__channel_listen(const char *name, int *fd, afd_error *error)
         (void)close(made);
         return status;
     }
-    *fd = made;
+    *listener = made;
     return AFD_OK;
 }
 
@@ -68,7 +68,7 @@ static afd_status fail_connect(int problem, const char *name, afd_error *error)
     return afd__fail_system(error, problem, "name", "connect to a door");
 }
 
-afd_status afd__channel_connect(const char *name, int *fd, afd_error *error)
+afd_status afd__channel_connect(const char *name, afd__channel *channel, afd_error *error)
 {
     struct sockaddr_un address;
     int made = -1;
@@ -82,15 +82,15 @@ afd_status afd__channel_connect(const char *name, int *fd, afd_error *error)
         (void)close(made);
         return status;
     }
-    *fd = made;
+    *channel = (afd__channel){ .fd = made };
     return AFD_OK;
 }
 
-afd_status afd__channel_accept(int listener, int *fd, afd_error *error)
+afd_status afd__channel_accept(int listener, afd__channel *channel, afd_error *error)
 {
     int accepted = accept4(listener, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
     if (accepted >= 0) {
-        *fd = accepted;
+        *channel = (afd__channel){ .fd = accepted };
         return AFD_OK;
     }
     if (errno == EAGAIN || errno == EINTR || errno == ECONNABORTED) {
@@ -99,11 +99,11 @@ afd_status afd__channel_accept(int listener, int *fd, afd_error *error)
     return afd__fail_system(error, errno, "name", "let somebody in");
 }
 
-afd_status afd__channel_identify(int fd, afd__peer *peer, afd_error *error)
+afd_status afd__channel_identify(const afd__channel *channel, afd__peer *peer, afd_error *error)
 {
     struct ucred who = { 0 };
     socklen_t bytes = sizeof(who);
-    if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &who, &bytes) != 0) {
+    if (getsockopt(channel->fd, SOL_SOCKET, SO_PEERCRED, &who, &bytes) != 0) {
         return afd__fail_system(error, errno, "peer", "ask who the peer is");
     }
     if (who.uid != geteuid() && who.uid != 0) {
@@ -137,22 +137,28 @@ bool afd__peer_end_is_known(bool has_ended, uint64_t closed_ns, uint64_t now_ns,
     return has_ended || (now_ns > closed_ns && now_ns - closed_ns > dead_ns / 4);
 }
 
-afd_status afd__channel_send(int fd, const afd__message *message)
+static afd_status send_packet(int fd, const void *packet, size_t packet_bytes)
 {
-    ssize_t sent = send(fd, message, sizeof(*message), MSG_DONTWAIT | MSG_NOSIGNAL);
-    if (sent == (ssize_t)sizeof(*message)) {
+    ssize_t sent = send(fd, packet, packet_bytes, MSG_DONTWAIT | MSG_NOSIGNAL);
+    if (sent == (ssize_t)packet_bytes) {
         return AFD_OK;
     }
     return sent < 0 && (errno == EAGAIN || errno == ENOBUFS || errno == EINTR) ? AFD_NOT_YET : AFD_ERR_PEER;
 }
 
-/* recv() and not recvmsg(): descriptors that somebody sends along are closed by the kernel. */
-afd_status afd__channel_receive(int fd, afd__message *message, afd_error *error)
+afd_status afd__channel_send(const afd__channel *channel, const afd__message *message)
 {
-    char bytes[sizeof(afd__message) + 1]; /* one more, so that a message that is too long is seen to be */
-    ssize_t received = recv(fd, bytes, sizeof(bytes), MSG_DONTWAIT);
+    return channel->line != NULL ? afd__line_send(channel->line, message, sizeof(*message))
+                                 : send_packet(channel->fd, message, sizeof(*message));
+}
+
+/* recv() and not recvmsg(): descriptors that somebody sends along are closed by the kernel. */
+static afd_status receive_packet(int fd, void *packet, size_t capacity, size_t *packet_bytes, afd_error *error)
+{
+    ssize_t received = recv(fd, packet, capacity, MSG_DONTWAIT);
     if (received > 0) {
-        return afd__message_check(bytes, (size_t)received, message, error);
+        *packet_bytes = (size_t)received;
+        return AFD_OK;
     }
     if (received < 0 && (errno == EAGAIN || errno == EINTR)) {
         return AFD_NOT_YET;
@@ -160,7 +166,52 @@ afd_status afd__channel_receive(int fd, afd__message *message, afd_error *error)
     return afd__fail(error, AFD_ERR_PEER, "peer", 0, 0, "the peer has closed its end");
 }
 
-void afd__channel_close(int *fd)
+afd_status afd__channel_receive(const afd__channel *channel, afd__message *message, afd_error *error)
+{
+    char packet[AFD__POST_PACKET_BYTES]; /* longer than a message, so that one that is too long is seen to be */
+    size_t packet_bytes = 0;
+    afd_status status = channel->line != NULL
+                            ? afd__line_receive(channel->line, packet, sizeof(packet), &packet_bytes, error)
+                            : receive_packet(channel->fd, packet, sizeof(packet), &packet_bytes, error);
+    return status == AFD_OK ? afd__message_check(packet, packet_bytes, message, error) : status;
+}
+
+afd_status afd__channel_send_hello(const afd__channel *channel, const afd__message *hello,
+                                   const afd__credentials *credentials)
+{
+    if (channel->line == NULL) {
+        return afd__channel_send(channel, hello);
+    }
+    afd__knock knock = { .hello = *hello, .credentials = *credentials };
+    afd_status status = afd__line_send(channel->line, &knock, sizeof(knock));
+    afd__credentials_wipe(&knock.credentials);
+    return status;
+}
+
+afd_status afd__channel_receive_hello(const afd__channel *channel, const afd__credentials *asked, afd__message *hello,
+                                      afd_error *error)
+{
+    char packet[AFD__POST_PACKET_BYTES];
+    size_t packet_bytes = 0;
+    if (channel->line == NULL) {
+        return afd__channel_receive(channel, hello, error);
+    }
+    afd_status status = afd__line_receive(channel->line, packet, sizeof(packet), &packet_bytes, error);
+    if (status == AFD_OK) {
+        status = afd__knock_check(packet, packet_bytes, asked, hello, error);
+        explicit_bzero(packet, sizeof(packet)); /* it has the secret in it */
+    }
+    return status;
+}
+
+void afd__channel_close(afd__channel *channel)
+{
+    afd__descriptor_close(&channel->fd);
+    afd__line_close(channel->line);
+    channel->line = NULL;
+}
+
+void afd__descriptor_close(int *fd)
 {
     if (*fd >= 0) {
         (void)close(*fd);

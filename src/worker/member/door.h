@@ -15,6 +15,10 @@
  *
  * A guest that is LOST keeps its place from others, because its process may still write: until that has ended, or has
  * said goodbye, or comes back as the same worker under a new epoch.
+ *
+ * A guest of another host writes nothing itself. The worker's thread writes for it what comes in over its link, and
+ * closes that when the guest is lost; so its place is free at once, and LOST only means that it is still to be told.
+ * It has no process that could be watched, and no window here; its pid is what it says, and for people only.
  */
 #ifndef AFD_WORKER_MEMBER_DOOR_H
 #define AFD_WORKER_MEMBER_DOOR_H
@@ -58,7 +62,8 @@ typedef struct afd__guest {
     afd__guest_state state;
     uint32_t asks;
     uint32_t serial;          /* another one for each who has this entry, so that old news of a descriptor is known */
-    int fd;                   /* -1 when it was closed */
+    afd__channel channel;
+    bool is_remote;           /* of another host: over the post, without a pidfd and without a writer */
     int pidfd;
     uint32_t pid;
     bool has_ended;           /* its process */
@@ -75,7 +80,7 @@ typedef struct afd__guest {
     afd_status status;        /* of REFUSED */
     char text[AFD_ERROR_MESSAGE_BYTES];
     char window_name[AFD_WINDOW_NAME_MAX + 1];
-    afd_writer *writer;       /* into its window; the worker's while `is_lent` */
+    afd_writer *writer;       /* into its window; the worker's while `is_lent`; NULL of another host */
     bool is_lent;
     bool is_told_of;          /* the observer knows that it is there */
 } afd__guest;
@@ -95,22 +100,27 @@ typedef struct afd__door {
     uint64_t heartbeat_ns;
     uint64_t dead_ns;
     char name[AFD_WINDOW_NAME_MAX + 1];
+    char address[AFD__ADDRESS_TEXT_BYTES]; /* of the post; "": there is none */
+    afd__credentials asked;   /* of guests of other hosts */
     int listener;
     afd__keeper keeper;
     int32_t news;             /* atomic: 1 when a guest asks for something */
     pthread_mutex_t lock;     /* of all that follows */
     bool is_draining;         /* nobody new is let in */
-    uint32_t guest_num;       /* S + AFD__DOOR_SPARE_NUM entries */
+    uint32_t guest_num;       /* S + AFD__DOOR_SPARE_NUM entries; twice as many with a post */
     afd__guest *guests;
     afd__guest **places;      /* [S]: who has it: OFFERED, ADMITTED or LOST; NULL: nobody */
+    afd__post *post;          /* where guests of other hosts come in; NULL: nowhere */
     afd_worker_stats *stats;  /* beside the worker's window */
     afd_window *window;
 } afd__door;
 
+/* Guests that have no place yet. So many of other hosts may be connected without having shown the secret, too. */
 enum { AFD__DOOR_SPARE_NUM = 16 };
 
-/* Opens it: binds the name, and starts the keeper. */
-afd_status afd__door_open(afd__door *door, const char *name, const afd_member_options *options, afd_error *error);
+/* Opens it: binds the name, and the address `listen` if that is not NULL, and starts the keeper. */
+afd_status afd__door_open(afd__door *door, const char *name, const afd_member_options *options,
+                          const afd__address *listen, afd_error *error);
 
 /* Closes everything; writers that were lent must be back. */
 void afd__door_close(afd__door *door);
@@ -128,11 +138,19 @@ static inline bool afd__door_has_news(const afd__door *door)
 void afd__door_lock(afd__door *door);
 void afd__door_unlock(afd__door *door);
 
+static inline bool afd__door_has_place(const afd__door *door, const afd__guest *guest)
+{
+    return guest->session < door->terms.shape.session_num && door->places[guest->session] == guest;
+}
+
 /* Marks what a guest asks for, and raises the news. */
 void afd__door_ask(afd__door *door, afd__guest *guest, uint32_t asks);
 
 /* Lowers the news, and finds a guest that asks for one of `asks`; NULL if there is none. */
 afd__guest *afd__door_next(afd__door *door, uint32_t asks);
+
+/* Tells a guest that it has lost its place, or remembers to when there is room for it. */
+void afd__door_say_dropped(afd__guest *guest);
 
 /* Sends; a guest that cannot be told asks to be lost. */
 void afd__door_say(afd__door *door, afd__guest *guest, const afd__message *message);
@@ -146,8 +164,28 @@ void afd__door_ready(void *owner, uint64_t tag);
 void afd__door_tick(void *owner, uint64_t now_ns, bool stalled);
 uint64_t afd__door_listener_tag(void);
 
+/* What names a guest's channel to the keeper and to the post. */
+uint64_t afd__door_channel_tag(const afd__door *door, const afd__guest *guest);
+
+/* The guest that a tag is about; NULL if it is about one who had the entry before. */
+afd__guest *afd__door_guest_of(const afd__door *door, uint64_t tag);
+
+/* An entry that nobody has; NULL if there is none. */
+afd__guest *afd__door_free_entry(const afd__door *door);
+
+/* Hears all that has come in on a channel. */
+void afd__door_read(afd__door *door, afd__guest *guest);
+
 /* Clears an entry: closes what it holds. */
 void afd__door_clear(afd__door *door, afd__guest *guest);
+
+/* ---- guests of other hosts (door_post.c) ---- */
+
+afd_status afd__door_open_post(afd__door *door, const afd__address *listen, afd_error *error);
+uint64_t afd__door_post_tag(void);
+
+/* Lets in who has come over the post, and hears who says something. Nothing without a post. */
+void afd__door_hear_post(afd__door *door);
 
 /* ---- what a guest says at first (door_hello.c) ---- */
 

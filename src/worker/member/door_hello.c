@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Whether a guest is what the FFN worker expects, and the way into its window. */
+/* Whether a guest is what the FFN worker expects, and on one host the way into its window. */
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
@@ -130,11 +130,14 @@ afd_status afd__door_hear_hello(const afd__door *door, afd__guest *guest, const 
     if (status == AFD_OK) {
         status = check_session(&door->terms, hello, error);
     }
-    if (status == AFD_OK) {
+    if (status == AFD_OK && !guest->is_remote) {
         status = open_writer(door, guest, hello, error);
     }
     if (status != AFD_OK) {
         return status;
+    }
+    if (guest->is_remote) {
+        guest->pid = hello->pid; /* as it says */
     }
     guest->epoch = hello->epoch;
     guest->previous_epoch = hello->previous_epoch;

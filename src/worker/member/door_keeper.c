@@ -10,7 +10,10 @@
 #include "worker/member/door.h"
 
 /* A tag is a kind, the guest's entry, and its serial. */
-enum { TAG_LISTENER = 1, TAG_CHANNEL = 2, TAG_PROCESS = 3 };
+enum { TAG_POST = 0, TAG_LISTENER = 1, TAG_CHANNEL = 2, TAG_PROCESS = 3 };
+
+/* Times dead_ns: for how long one that was lost and is silent may still be told so. */
+enum { LOST_PATIENCE = 4 };
 
 static uint64_t tag_of(const afd__door *door, const afd__guest *guest, uint32_t kind)
 {
@@ -23,8 +26,17 @@ uint64_t afd__door_listener_tag(void)
     return (uint64_t)TAG_LISTENER << 62;
 }
 
-/* The guest that a tag is about; NULL if it is about one who had the entry before. */
-static afd__guest *guest_of(const afd__door *door, uint64_t tag)
+uint64_t afd__door_post_tag(void)
+{
+    return (uint64_t)TAG_POST << 62;
+}
+
+uint64_t afd__door_channel_tag(const afd__door *door, const afd__guest *guest)
+{
+    return tag_of(door, guest, TAG_CHANNEL);
+}
+
+afd__guest *afd__door_guest_of(const afd__door *door, uint64_t tag)
 {
     uint64_t entry = tag << 2 >> 26;
     if (entry >= door->guest_num) {
@@ -48,7 +60,7 @@ static void lose(afd__door *door, afd__guest *guest, afd_drop_reason reason)
         afd__door_ask(door, guest, AFD__ASKS_TO_BE_LOST);
         break;
     case AFD__GUEST_LOST:
-        if (guest->has_ended) {
+        if (guest->has_ended || guest->is_remote) {
             afd__door_dismiss(door, guest);
         }
         break;
@@ -65,7 +77,7 @@ static void refuse(afd__door *door, afd__guest *guest, const afd_error *error)
     afd__message message = afd__message_make(AFD__MESSAGE_REFUSED, guest->epoch);
     message.status = error->status;
     afd__message_set_text(&message, error->message);
-    (void)afd__channel_send(guest->fd, &message);
+    (void)afd__channel_send(&guest->channel, &message);
     guest->state = AFD__GUEST_REFUSED;
     guest->status = error->status;
     memcpy(guest->text, message.text, sizeof(guest->text));
@@ -152,28 +164,35 @@ static void hear_garbage(afd__door *door, afd__guest *guest, const afd_error *er
 
 static void hear_end(afd__door *door, afd__guest *guest)
 {
-    afd__keeper_forget(&door->keeper, guest->fd);
-    afd__channel_close(&guest->fd);
+    afd__keeper_forget(&door->keeper, guest->channel.fd);
+    afd__channel_close(&guest->channel);
     guest->closed_ns = afd_clock_ns();
-    if (guest->state != AFD__GUEST_ADMITTED) { /* of one that was, the next tick says whether its process has ended */
+    /* Of one that was admitted, the next tick says whether its process has ended. */
+    if (guest->state != AFD__GUEST_ADMITTED || guest->is_remote) {
         lose(door, guest, AFD_DROP_CLOSED);
     }
 }
 
-/* All that has come in on a channel. */
-static void read_channel(afd__door *door, afd__guest *guest)
+static afd_status receive(const afd__door *door, const afd__guest *guest, afd__message *message, afd_error *error)
 {
-    while (guest->fd >= 0) {
+    return guest->state == AFD__GUEST_NEW
+               ? afd__channel_receive_hello(&guest->channel, &door->asked, message, error)
+               : afd__channel_receive(&guest->channel, message, error);
+}
+
+void afd__door_read(afd__door *door, afd__guest *guest)
+{
+    while (afd__channel_is_open(&guest->channel)) {
         afd__message message;
         afd_error error;
-        afd_status status = afd__channel_receive(guest->fd, &message, &error);
+        afd_status status = receive(door, guest, &message, &error);
         if (status == AFD_OK && !hear(door, guest, &message)) {
             status = afd__fail(&error, AFD_ERR_INVALID, "message.kind", message.kind, 0,
                                "a message of kind %" PRIu32 " came in out of place", message.kind);
         }
         if (status == AFD_ERR_PEER) {
             hear_end(door, guest);
-        } else if (status == AFD_ERR_INVALID) {
+        } else if (status == AFD_ERR_INVALID || status == AFD_ERR_ACCESS) {
             hear_garbage(door, guest, &error);
         }
         if (status != AFD_OK) {
@@ -195,8 +214,8 @@ static void notice_end(afd__door *door, afd__guest *guest)
 {
     afd__keeper_forget(&door->keeper, guest->pidfd);
     guest->has_ended = true;
-    if (guest->fd >= 0) {
-        read_channel(door, guest); /* it may have said goodbye before */
+    if (afd__channel_is_open(&guest->channel)) {
+        afd__door_read(door, guest); /* it may have said goodbye before */
     }
     if ((guest->asks & AFD__ASKS_GOODBYE) == 0) {
         lose(door, guest, AFD_DROP_EXITED);
@@ -214,7 +233,7 @@ static void clear_done(afd__door *door)
     }
 }
 
-static afd__guest *free_entry(const afd__door *door)
+afd__guest *afd__door_free_entry(const afd__door *door)
 {
     for (uint32_t i = 0; i < door->guest_num; i++) {
         if (door->guests[i].state == AFD__GUEST_NONE) {
@@ -224,27 +243,27 @@ static afd__guest *free_entry(const afd__door *door)
     return NULL;
 }
 
-static void let_in(afd__door *door, int fd)
+static void let_in(afd__door *door, afd__channel *channel)
 {
     afd_error error;
     afd__peer peer;
-    afd__guest *guest = door->is_draining ? NULL : free_entry(door);
+    afd__guest *guest = door->is_draining ? NULL : afd__door_free_entry(door);
     if (guest == NULL) {
-        afd__channel_close(&fd); /* it will knock again, here or at the door that comes after this one */
+        afd__channel_close(channel); /* it will knock again, here or at the door that comes after this one */
         return;
     }
-    guest->fd = fd;
+    guest->channel = *channel;
     guest->session = AFD_SESSION_ANY;
     guest->state = AFD__GUEST_NEW;
     guest->heard_ns = afd_clock_ns();
-    afd_status status = afd__channel_identify(fd, &peer, &error);
+    afd_status status = afd__channel_identify(channel, &peer, &error);
     if (status == AFD_OK) {
         guest->pid = peer.pid;
         guest->pidfd = peer.pidfd;
         status = afd__keeper_watch(&door->keeper, peer.pidfd, tag_of(door, guest, TAG_PROCESS), &error);
     }
     if (status == AFD_OK) {
-        status = afd__keeper_watch(&door->keeper, fd, tag_of(door, guest, TAG_CHANNEL), &error);
+        status = afd__keeper_watch(&door->keeper, channel->fd, tag_of(door, guest, TAG_CHANNEL), &error);
     }
     if (status == AFD_ERR_PEER) {
         afd__door_dismiss(door, guest);
@@ -255,10 +274,10 @@ static void let_in(afd__door *door, int fd)
 
 static void open_to_all(afd__door *door)
 {
-    int fd = -1;
+    afd__channel channel;
     clear_done(door);
-    while (afd__channel_accept(door->listener, &fd, NULL) == AFD_OK) {
-        let_in(door, fd);
+    while (afd__channel_accept(door->listener, &channel, NULL) == AFD_OK) {
+        let_in(door, &channel);
     }
 }
 
@@ -269,13 +288,16 @@ void afd__door_ready(void *owner, uint64_t tag)
     afd__door_lock(door);
     if (tag == afd__door_listener_tag()) {
         open_to_all(door);
+    } else if (tag == afd__door_post_tag()) {
+        clear_done(door);
+        afd__door_hear_post(door);
     } else {
-        afd__guest *guest = guest_of(door, tag);
+        afd__guest *guest = afd__door_guest_of(door, tag);
         if (guest != NULL && tag >> 62 == TAG_PROCESS) {
             (void)snprintf(orphan, sizeof(orphan), "%s", guest->window_name);
             notice_end(door, guest);
-        } else if (guest != NULL && guest->fd >= 0) {
-            read_channel(door, guest);
+        } else if (guest != NULL && afd__channel_is_open(&guest->channel)) {
+            afd__door_read(door, guest);
         }
     }
     afd__door_unlock(door);
@@ -287,24 +309,27 @@ void afd__door_ready(void *owner, uint64_t tag)
 static void beat(const afd__guest *guest)
 {
     const afd__message message = afd__message_make(AFD__MESSAGE_BEAT, guest->epoch);
-    if (guest->fd >= 0) {
-        (void)afd__channel_send(guest->fd, &message); /* one that has no room for it has enough to read */
+    if (afd__channel_is_open(&guest->channel)) {
+        (void)afd__channel_send(&guest->channel, &message); /* one that has no room for it has enough to read */
     }
 }
 
 /* What lost its place may be too far behind to be told at once. */
 static void look_after_lost(afd__guest *guest)
 {
-    if (guest->owes_drop && guest->fd >= 0) {
-        afd__message message = afd__message_make(AFD__MESSAGE_DROPPED, guest->epoch);
-        message.reason = (uint32_t)guest->reason;
-        afd__message_set_text(&message, guest->text);
-        guest->owes_drop = afd__channel_send(guest->fd, &message) == AFD_NOT_YET;
+    if (guest->owes_drop) {
+        afd__door_say_dropped(guest);
     }
     if (!guest->is_lent) {
         afd_writer_close(guest->writer);
         guest->writer = NULL;
     }
+}
+
+/* One of another host is not waited for: nothing can be written for it any more. */
+static bool is_to_be_forgotten(const afd__door *door, const afd__guest *guest, uint64_t now_ns)
+{
+    return guest->is_remote && now_ns > guest->heard_ns && now_ns - guest->heard_ns > LOST_PATIENCE * door->dead_ns;
 }
 
 static void show_heard(const afd__door *door, const afd__guest *guest)
@@ -332,6 +357,9 @@ static void look_after(afd__door *door, afd__guest *guest, uint64_t now_ns)
         break;
     case AFD__GUEST_LOST:
         look_after_lost(guest);
+        if (is_to_be_forgotten(door, guest, now_ns)) {
+            afd__door_dismiss(door, guest);
+        }
         break;
     default:
         break;
@@ -345,12 +373,13 @@ void afd__door_tick(void *owner, uint64_t now_ns, bool stalled)
     clear_done(door);
     for (uint32_t i = 0; i < door->guest_num; i++) {
         afd__guest *guest = &door->guests[i];
-        if (guest->fd >= 0 && stalled) {
+        if (afd__channel_is_open(&guest->channel) && stalled) {
             guest->heard_ns = now_ns;
         }
         show_heard(door, guest);
         look_after(door, guest, now_ns);
     }
+    afd__door_hear_post(door);
     afd__stat_set(&door->stats->beat_ns, now_ns);
     afd__door_unlock(door);
 }

@@ -79,6 +79,18 @@ static afd_status check_times(const afd_member_options *options, afd_error *erro
     return status;
 }
 
+/* A secret of no bytes would be one that everybody knows. */
+static afd_status check_secret(const afd_member_options *options, afd_error *error)
+{
+    if (options->secret == NULL && options->secret_bytes > 0) {
+        return afd__fail(error, AFD_ERR_INVALID, "options.secret", options->secret_bytes, 0,
+                         "options.secret is null, and has %zu bytes", options->secret_bytes);
+    }
+    return options->secret == NULL ? AFD_OK
+                                   : afd__check_range("options.secret_bytes", options->secret_bytes, 1,
+                                                      AFD_SECRET_BYTES_MAX, error);
+}
+
 afd_status afd__member_check_options(const afd_member_options *options, afd_error *error)
 {
     afd_status status = afd__check_not_null("options", options, error);
@@ -91,6 +103,9 @@ afd_status afd__member_check_options(const afd_member_options *options, afd_erro
     if (status == AFD_OK) {
         status = afd__check_range("options.on_deadline", (unsigned int)options->on_deadline, AFD_ON_DEADLINE_DROP,
                                   AFD_ON_DEADLINE_STOP, error);
+    }
+    if (status == AFD_OK) {
+        status = check_secret(options, error);
     }
     return status;
 }

@@ -14,6 +14,9 @@
 static_assert(sizeof(afd__message) == 448, "a message has one size in all versions");
 static_assert(offsetof(afd__message, version) == 8, "the version is found in every version");
 static_assert(offsetof(afd__message, shape) == 96 && offsetof(afd__message, text) == 192, "no holes");
+static_assert(sizeof(afd__credentials) == 8 + AFD_SECRET_BYTES_MAX && offsetof(afd__knock, credentials) == 448 &&
+                  sizeof(afd__knock) == 712,
+              "a knock has one size");
 
 afd__message afd__message_make(afd__message_kind kind, uint64_t epoch)
 {
@@ -39,19 +42,19 @@ void afd__message_set_text(afd__message *message, const char *text)
     }
 }
 
-static afd_status check_envelope(const afd__message *message, afd_error *error)
+static afd_status check_envelope(uint64_t magic, uint32_t version, afd_error *error)
 {
-    if (message->magic != AFD__MESSAGE_MAGIC) {
-        return afd__fail(error, AFD_ERR_INVALID, "message.magic", message->magic, AFD__MESSAGE_MAGIC,
-                         "a message begins with 0x%016" PRIx64 ", must begin with 0x%016" PRIx64, message->magic,
+    if (magic != AFD__MESSAGE_MAGIC) {
+        return afd__fail(error, AFD_ERR_INVALID, "message.magic", magic, AFD__MESSAGE_MAGIC,
+                         "a message begins with 0x%016" PRIx64 ", must begin with 0x%016" PRIx64, magic,
                          AFD__MESSAGE_MAGIC);
     }
-    if (message->version != AFD__MESSAGE_VERSION) {
-        return afd__fail(error, AFD_ERR_INVALID, "message.version", message->version, AFD__MESSAGE_VERSION,
-                         "a member speaks version %" PRIu32 " of the protocol, this one speaks version %d",
-                         message->version, AFD__MESSAGE_VERSION);
+    if (version != AFD__MESSAGE_VERSION) {
+        return afd__fail(error, AFD_ERR_INVALID, "message.version", version, AFD__MESSAGE_VERSION,
+                         "a member speaks version %" PRIu32 " of the protocol, this one speaks version %d", version,
+                         AFD__MESSAGE_VERSION);
     }
-    return afd__check_range("message.kind", message->kind, AFD__MESSAGE_HELLO, AFD__MESSAGE_BEAT, error);
+    return AFD_OK;
 }
 
 static afd_status check_status(int32_t status, afd_error *error)
@@ -72,13 +75,14 @@ static afd_status check_numbers(const afd__message *message, afd_error *error)
         uint64_t low;
         uint64_t high;
     } ranges[] = {
+        { "message.kind", message->kind, AFD__MESSAGE_HELLO, AFD__MESSAGE_BEAT },
         { "message.turn", message->turn, 0, AFD__TURN_MAX },
         { "message.pid", message->pid, 0, INT32_MAX },
         { "message.anchored", message->anchored, 0, 1 },
         { "message.reason", message->reason, AFD_DROP_NONE, AFD_DROP_ASKED },
         { "message.sent_type", message->sent_type, AFD_TOKEN_F16, AFD_TOKEN_INT8 },
         { "message.result_type", message->result_type, AFD_TOKEN_F16, AFD_TOKEN_INT8 },
-        { "message.reserved", message->reserved, 0, 0 },
+        { "message.data_port", message->data_port, 0, UINT16_MAX },
     };
     afd_status status = check_status(message->status, error);
     for (size_t i = 0; status == AFD_OK && i < sizeof(ranges) / sizeof(ranges[0]); i++) {
@@ -141,7 +145,7 @@ afd_status afd__message_check(const void *bytes, size_t byte_num, afd__message *
                          "a message of %zu bytes came in, one has %zu", byte_num, sizeof(copy));
     }
     memcpy(&copy, bytes, sizeof(copy));
-    afd_status status = check_envelope(&copy, error);
+    afd_status status = check_envelope(copy.magic, copy.version, error);
     if (status == AFD_OK) {
         status = check_numbers(&copy, error);
     }
@@ -155,6 +159,86 @@ afd_status afd__message_check(const void *bytes, size_t byte_num, afd__message *
         *message = copy;
     }
     return status;
+}
+
+/* Of another version the length may be another one, too; where its number stands is the same in all of them. */
+static afd_status check_knock_envelope(const void *bytes, size_t byte_num, afd_error *error)
+{
+    uint64_t magic = 0;
+    uint32_t version = 0;
+    afd_status status = AFD_OK;
+    if (byte_num >= offsetof(afd__message, kind)) {
+        memcpy(&magic, bytes, sizeof(magic));
+        memcpy(&version, (const char *)bytes + offsetof(afd__message, version), sizeof(version));
+        status = check_envelope(magic, version, error);
+    }
+    if (status == AFD_OK && byte_num != sizeof(afd__knock)) {
+        status = afd__fail(error, AFD_ERR_INVALID, "message.bytes", byte_num, sizeof(afd__knock),
+                           "a guest's first message has %zu bytes, must have %zu", byte_num, sizeof(afd__knock));
+    }
+    return status;
+}
+
+static afd_status check_hello(const afd__message *hello, afd_error *error)
+{
+    if (hello->kind != AFD__MESSAGE_HELLO) {
+        return afd__fail(error, AFD_ERR_INVALID, "message.kind", hello->kind, AFD__MESSAGE_HELLO,
+                         "a message of kind %" PRIu32 " came in out of place", hello->kind);
+    }
+    if (hello->window_name[0] != '\0' || hello->window_key != 0) {
+        return afd__fail(error, AFD_ERR_INVALID, "message.window_name", hello->window_key, 0,
+                         "a guest of another host offers a window to open, which must not be");
+    }
+    return AFD_OK;
+}
+
+afd_status afd__knock_check(const void *bytes, size_t byte_num, const afd__credentials *asked, afd__message *hello,
+                            afd_error *error)
+{
+    afd__credentials shown;
+    afd__message copy;
+    afd_status status = check_knock_envelope(bytes, byte_num, error);
+    if (status != AFD_OK) {
+        return status;
+    }
+    memcpy(&shown, (const char *)bytes + offsetof(afd__knock, credentials), sizeof(shown));
+    bool match = afd__credentials_match(&shown, asked);
+    afd__credentials_wipe(&shown);
+    if (!match) {
+        return afd__fail(error, AFD_ERR_ACCESS, "secret", 0, 0, "the secret is wrong");
+    }
+    status = afd__message_check(bytes, sizeof(copy), &copy, error);
+    if (status == AFD_OK) {
+        status = check_hello(&copy, error);
+    }
+    if (status == AFD_OK) {
+        *hello = copy;
+    }
+    return status;
+}
+
+void afd__credentials_set(afd__credentials *credentials, const void *secret, size_t secret_bytes)
+{
+    *credentials = (afd__credentials){ .secret_bytes = (uint32_t)secret_bytes };
+    if (secret_bytes > 0) {
+        memcpy(credentials->secret, secret, secret_bytes);
+    }
+}
+
+bool afd__credentials_match(const afd__credentials *theirs, const afd__credentials *ours)
+{
+    uint32_t difference = (theirs->secret_bytes ^ ours->secret_bytes) | theirs->reserved;
+    for (size_t i = 0; i < sizeof(ours->secret); i++) {
+        difference |= (uint32_t)(theirs->secret[i] ^ ours->secret[i]);
+        /* The compiler is not to know what it is by now, or it might leave the loop. */
+        __asm__("" : "+r"(difference));
+    }
+    return difference == 0;
+}
+
+void afd__credentials_wipe(afd__credentials *credentials)
+{
+    explicit_bzero(credentials, sizeof(*credentials));
 }
 
 uint64_t afd__epoch_new(void)

@@ -16,7 +16,7 @@ static afd_status make_ties(afd__ties *ties, uint32_t tie_num, afd_error *error)
     }
     ties->tie_num = tie_num;
     for (uint32_t i = 0; i < tie_num; i++) {
-        ties->ties[i].fd = -1;
+        ties->ties[i].channel = AFD__CHANNEL_NONE;
         ties->ties[i].pidfd = -1;
     }
     return AFD_OK;
@@ -26,13 +26,15 @@ afd_status afd__ties_make(afd__ties *ties, const char *const *names, uint32_t ti
                           const afd_member_options *options, afd_error *error)
 {
     const afd__keeper_duties duties = { afd__ties_ready, afd__ties_tick, ties };
-    ties->names = names;
     ties->dead_ns = options->dead_ns;
     (void)pthread_mutex_init(&ties->lock, NULL); /* cannot fail with the usual attributes */
     afd_status status = afd__keeper_make(&ties->keeper, &duties, options->heartbeat_ns,
                                          options->heartbeat_ns + options->dead_ns / 2, error);
     if (status == AFD_OK) {
         status = make_ties(ties, tie_num, error);
+    }
+    if (status == AFD_OK) {
+        afd__ties_set_names(ties, names);
     }
     if (status == AFD_OK) {
         status = afd__keeper_start(&ties->keeper, error);
@@ -44,9 +46,11 @@ void afd__ties_end(afd__ties *ties)
 {
     afd__keeper_end(&ties->keeper);
     for (uint32_t i = 0; i < ties->tie_num; i++) {
-        afd__channel_close(&ties->ties[i].fd);
-        afd__channel_close(&ties->ties[i].pidfd);
+        afd__channel_close(&ties->ties[i].channel);
+        afd__descriptor_close(&ties->ties[i].pidfd);
     }
+    afd__post_close(ties->post);
+    afd__credentials_wipe(&ties->credentials);
     (void)pthread_mutex_destroy(&ties->lock);
     free(ties->ties);
 }
@@ -76,7 +80,11 @@ void afd__ties_raise(afd__ties *ties)
 static afd_status watch(afd__ties *ties, afd__tie *tie, afd_error *error)
 {
     afd__peer peer;
-    afd_status status = afd__channel_identify(tie->fd, &peer, error);
+    if (tie->channel.line != NULL) {
+        afd__line_set_tag(tie->channel.line, afd__tie_tag(ties, tie, false));
+        return AFD_OK;
+    }
+    afd_status status = afd__channel_identify(&tie->channel, &peer, error);
     if (status != AFD_OK) {
         return status;
     }
@@ -84,20 +92,21 @@ static afd_status watch(afd__ties *ties, afd__tie *tie, afd_error *error)
     tie->pidfd = peer.pidfd;
     status = afd__keeper_watch(&ties->keeper, tie->pidfd, afd__tie_tag(ties, tie, true), error);
     if (status == AFD_OK) {
-        status = afd__keeper_watch(&ties->keeper, tie->fd, afd__tie_tag(ties, tie, false), error);
+        status = afd__keeper_watch(&ties->keeper, tie->channel.fd, afd__tie_tag(ties, tie, false), error);
     }
     return status;
 }
 
 afd_status afd__tie_connect(afd__ties *ties, afd__tie *tie, afd__tie_state state, afd_error *error)
 {
-    int fd = -1;
-    afd_status status = afd__channel_connect(ties->names[tie - ties->ties], &fd, error);
+    afd__channel channel = AFD__CHANNEL_NONE;
+    afd_status status = tie->is_remote ? afd__tie_connect_post(ties, tie, &channel, error)
+                                       : afd__channel_connect(ties->names[tie - ties->ties], &channel, error);
     if (status != AFD_OK) {
         return status;
     }
     tie->serial++;
-    tie->fd = fd;
+    tie->channel = channel;
     tie->has_ended = false;
     tie->is_told_of_trouble = false;
     tie->is_told_of_drain = false;
@@ -134,7 +143,14 @@ void afd__tie_lose(afd__ties *ties, afd__tie *tie, afd_drop_reason reason)
 
 void afd__tie_say(afd__ties *ties, afd__tie *tie, const afd__message *message)
 {
-    if (tie->fd < 0 || afd__channel_send(tie->fd, message) != AFD_OK) {
+    if (!afd__channel_is_open(&tie->channel) || afd__channel_send(&tie->channel, message) != AFD_OK) {
+        afd__tie_lose(ties, tie, tie->has_ended ? AFD_DROP_EXITED : AFD_DROP_CLOSED);
+    }
+}
+
+void afd__tie_say_hello(afd__ties *ties, afd__tie *tie, const afd__message *hello)
+{
+    if (afd__channel_send_hello(&tie->channel, hello, &ties->credentials) != AFD_OK) {
         afd__tie_lose(ties, tie, tie->has_ended ? AFD_DROP_EXITED : AFD_DROP_CLOSED);
     }
 }
@@ -142,8 +158,8 @@ void afd__tie_say(afd__ties *ties, afd__tie *tie, const afd__message *message)
 void afd__tie_close(afd__ties *ties, afd__tie *tie)
 {
     (void)ties;
-    afd__channel_close(&tie->fd);
-    afd__channel_close(&tie->pidfd);
+    afd__channel_close(&tie->channel);
+    afd__descriptor_close(&tie->pidfd);
     tie->state = AFD__TIE_AWAY;
     tie->is_draining = false;
 }

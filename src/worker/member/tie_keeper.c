@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The keeper's half of the ties: hears the FFN workers, beats, notices who has gone, and probes for who was missing. */
+#include <inttypes.h>
 #include <string.h>
 
 #include "afd/wait.h"
+#include "base/error.h"
 #include "window/stats.h"
 #include "worker/member/tie.h"
 
@@ -14,11 +16,10 @@ uint64_t afd__tie_tag(const afd__ties *ties, const afd__tie *tie, bool is_proces
     return (uint64_t)(tie - ties->ties) << 30 | (tie->serial & 0x1FFFFFFFU) << 1 | (is_process ? 1 : 0);
 }
 
-/* The tie that a tag is about; NULL if it is about a connection that was closed. */
-static afd__tie *tie_of(const afd__ties *ties, uint64_t tag)
+afd__tie *afd__tie_of(const afd__ties *ties, uint64_t tag)
 {
     afd__tie *tie = tag >> 30 < ties->tie_num ? &ties->ties[tag >> 30] : NULL;
-    return tie != NULL && tie->fd >= 0 && (tie->serial & 0x1FFFFFFFU) == (tag >> 1 & 0x1FFFFFFFU) ? tie : NULL;
+    return tie != NULL && afd__channel_is_open(&tie->channel) && (tie->serial & 0x1FFFFFFFU) == (tag >> 1 & 0x1FFFFFFFU) ? tie : NULL;
 }
 
 /* ---- hearing ---- */
@@ -39,6 +40,10 @@ static void hear_turn(afd__ties *ties, afd__tie *tie, const afd__message *messag
     tie->session = message->session;
     tie->generation = message->generation;
     tie->window_key = message->window_key;
+    tie->data_port = message->data_port;
+    if (tie->is_remote) {
+        tie->pid = message->pid; /* as it says */
+    }
     become(ties, tie, AFD__TIE_OFFERED);
 }
 
@@ -125,32 +130,49 @@ static bool hear(afd__ties *ties, afd__tie *tie, const afd__message *message)
 
 static void hear_end(afd__ties *ties, afd__tie *tie)
 {
-    afd__keeper_forget(&ties->keeper, tie->fd);
+    afd__keeper_forget(&ties->keeper, tie->channel.fd);
     tie->closed_ns = afd_clock_ns();
     switch (tie->state) {
     case AFD__TIE_LIVE: /* the next tick says whether its process has ended */
-        return;
+        if (!tie->is_remote) {
+            return;
+        }
+        break;
     case AFD__TIE_PROBING:
         afd__tie_close(ties, tie);
         return;
     default:
-        afd__tie_lose(ties, tie, AFD_DROP_CLOSED);
-        return;
+        break;
     }
+    afd__tie_lose(ties, tie, AFD_DROP_CLOSED);
 }
 
-static void read_channel(afd__ties *ties, afd__tie *tie)
+/* Whoever speaks another version of the protocol will still do so when he is asked again. */
+static void hear_garbage(afd__ties *ties, afd__tie *tie, const afd_error *error)
 {
-    while (tie->fd >= 0 && tie->closed_ns == 0) {
+    if (tie->state != AFD__TIE_ASKING || strcmp(error->field, "message.version") != 0) {
+        afd__tie_lose(ties, tie, AFD_DROP_GARBAGE);
+        return;
+    }
+    tie->status = error->status;
+    memcpy(tie->text, error->message, sizeof(tie->text));
+    become(ties, tie, AFD__TIE_REFUSED);
+}
+
+void afd__tie_read(afd__ties *ties, afd__tie *tie)
+{
+    while (afd__channel_is_open(&tie->channel) && tie->closed_ns == 0) {
         afd__message message;
-        afd_status status = afd__channel_receive(tie->fd, &message, NULL);
+        afd_error error;
+        afd_status status = afd__channel_receive(&tie->channel, &message, &error);
         if (status == AFD_OK && !hear(ties, tie, &message)) {
-            status = AFD_ERR_INVALID;
+            status = afd__fail(&error, AFD_ERR_INVALID, "message.kind", message.kind, 0,
+                               "a message of kind %" PRIu32 " came in out of place", message.kind);
         }
         if (status == AFD_ERR_PEER) {
             hear_end(ties, tie);
         } else if (status == AFD_ERR_INVALID) {
-            afd__tie_lose(ties, tie, AFD_DROP_GARBAGE);
+            hear_garbage(ties, tie, &error);
         }
         if (status != AFD_OK) {
             return;
@@ -162,7 +184,7 @@ static void notice_end(afd__ties *ties, afd__tie *tie)
 {
     afd__keeper_forget(&ties->keeper, tie->pidfd);
     tie->has_ended = true;
-    read_channel(ties, tie); /* what it said before */
+    afd__tie_read(ties, tie); /* what it said before */
     if (tie->state == AFD__TIE_PROBING) {
         afd__tie_close(ties, tie);
     } else {
@@ -174,11 +196,16 @@ void afd__ties_ready(void *owner, uint64_t tag)
 {
     afd__ties *ties = owner;
     afd__ties_lock(ties);
-    afd__tie *tie = tie_of(ties, tag);
+    if (tag == afd__ties_post_tag()) {
+        afd__ties_hear_post(ties);
+        afd__ties_unlock(ties);
+        return;
+    }
+    afd__tie *tie = afd__tie_of(ties, tag);
     if (tie != NULL && (tag & 1) != 0) {
         notice_end(ties, tie);
     } else if (tie != NULL) {
-        read_channel(ties, tie);
+        afd__tie_read(ties, tie);
     }
     afd__ties_unlock(ties);
 }
@@ -188,7 +215,7 @@ void afd__ties_ready(void *owner, uint64_t tag)
 static void beat(afd__ties *ties, afd__tie *tie, uint64_t now_ns)
 {
     const afd__message message = afd__message_make(AFD__MESSAGE_BEAT, tie->epoch);
-    (void)afd__channel_send(tie->fd, &message); /* one that has no room for it has enough to read */
+    (void)afd__channel_send(&tie->channel, &message); /* one that has no room for it has enough to read */
     if (tie->closed_ns != 0) {
         if (afd__peer_end_is_known(tie->has_ended, tie->closed_ns, now_ns, ties->dead_ns)) {
             afd__tie_lose(ties, tie, tie->has_ended ? AFD_DROP_EXITED : AFD_DROP_CLOSED);
@@ -235,7 +262,7 @@ void afd__ties_tick(void *owner, uint64_t now_ns, bool stalled)
     afd__ties_lock(ties);
     for (uint32_t i = 0; i < ties->tie_num; i++) {
         afd__tie *tie = &ties->ties[i];
-        if (tie->fd >= 0 && stalled) {
+        if (afd__channel_is_open(&tie->channel) && stalled) {
             tie->heard_ns = now_ns;
         }
         if (ties->window != NULL && tie->state == AFD__TIE_LIVE) {
@@ -243,6 +270,7 @@ void afd__ties_tick(void *owner, uint64_t now_ns, bool stalled)
         }
         look_after(ties, tie, now_ns);
     }
+    afd__ties_hear_post(ties);
     if (ties->window != NULL) {
         afd__stat_set(&afd__window_own_worker_stats(ties->window)->beat_ns, now_ns);
     }

@@ -13,7 +13,7 @@
 
 enum { MINUTES_MAX = 100000 };
 
-enum { NAME = 1, RANK, FFN, FAIR, CONNECT, SESSION, STEPS, MINUTES, VERIFY, MODEL, LAYERS, SESSIONS, MICRO_BATCHES,
+enum { NAME = 1, RANK, FFN, FAIR, LISTEN, TOKEN_FILE, CONNECT, SESSION, STEPS, MINUTES, VERIFY, MODEL, LAYERS, SESSIONS, MICRO_BATCHES,
        BATCH, SYNC_GROUP, COPIES, QUANTIZE, EXPERTS, WEIGHTS, SEED, DEAD, DEADLINE, ON_DEADLINE, WAIT, JSON,
        LIST_MODELS, HELP };
 
@@ -26,6 +26,8 @@ static const struct {
     { { "rank", required_argument, NULL, RANK }, SERVE_FFN, false },
     { { "ffn", required_argument, NULL, FFN }, SERVE_FFN, false },
     { { "fair", no_argument, NULL, FAIR }, SERVE_FFN, false },
+    { { "listen", required_argument, NULL, LISTEN }, SERVE_FFN, false },
+    { { "token-file", required_argument, NULL, TOKEN_FILE }, SERVE_FFN | SERVE_ATTENTION, false },
     { { "connect", required_argument, NULL, CONNECT }, SERVE_ATTENTION, false },
     { { "session", required_argument, NULL, SESSION }, SERVE_ATTENTION, false },
     { { "steps", required_argument, NULL, STEPS }, SERVE_ATTENTION, false },
@@ -132,6 +134,12 @@ static bool parse_option(const char *verb, int option, const char *text, serve_o
     case FAIR:
         options->fair = true;
         return true;
+    case LISTEN:
+        options->listen = text;
+        return true;
+    case TOKEN_FILE:
+        options->token_file = text;
+        return true;
     case CONNECT:
         return parse_connect(verb, text, options);
     case SESSION:
@@ -192,7 +200,21 @@ static bool settle_ffn(const serve_options *options)
                             options->ffn_num);
         return false;
     }
+    if (options->token_file != NULL && options->listen == NULL) {
+        (void)afd_cli_usage("ffn", "--token-file is for sessions of other hosts, and without --listen none can join");
+        return false;
+    }
     return true;
+}
+
+static bool has_address(const serve_options *options)
+{
+    for (uint32_t i = 0; i < options->ffn_num; i++) {
+        if (strchr(options->connect[i], ':') != NULL) {
+            return true;
+        }
+    }
+    return false;
 }
 
 static bool settle_attention(serve_options *options)
@@ -200,6 +222,11 @@ static bool settle_attention(serve_options *options)
     if (options->connect == NULL) {
         (void)afd_cli_usage("attention", "--connect is missing, the FFN workers' names: "
                                          "afd attention --connect ffn-0");
+        return false;
+    }
+    if (options->token_file != NULL && !has_address(options)) {
+        (void)afd_cli_usage("attention", "--token-file is for FFN workers of other hosts, and --connect has no address, "
+                                         "HOST:PORT");
         return false;
     }
     if (options->session != AFD_SESSION_ANY && options->session >= options->session_num) {
@@ -215,16 +242,6 @@ static bool settle_attention(serve_options *options)
         options->step_num = 4;
     }
     return true;
-}
-
-afd_member_options serve_member_options(const serve_options *options)
-{
-    /* However long somebody may be silent here, the other side may have been told to be less patient. */
-    static const uint64_t heartbeat_max_ns = UINT64_C(250000000);
-    afd_member_options member = AFD_MEMBER_OPTIONS_INIT;
-    member.dead_ns = options->dead_ns;
-    member.heartbeat_ns = options->dead_ns / 8 < heartbeat_max_ns ? options->dead_ns / 8 : heartbeat_max_ns;
-    return member;
 }
 
 /* What depends on more than one option. */

@@ -42,9 +42,11 @@ typedef struct serve_options {
     /* What each side has of its own. */
     const char *name;           /* of its window; NULL: an attention worker's, which is made up */
     uint32_t rank;              /* FFN: in [0, F) */
+    const char *listen;         /* FFN: the address for sessions of other hosts; NULL: none */
+    const char *token_file;     /* NULL: none */
     bool fair;                  /* FFN */
     afd_on_deadline ffn_on_deadline;
-    const char **connect;       /* attention: [ffn_num] windows of FFN workers, by rank */
+    const char **connect;       /* attention: [ffn_num] windows or addresses of FFN workers, by rank */
     uint32_t session;           /* attention: in [0, S), or AFD_SESSION_ANY */
     uint64_t step_num;          /* attention: decode steps, each through all layers; 0: until the minutes are over */
     uint64_t minute_num;        /* attention */
@@ -61,9 +63,6 @@ typedef struct serve_options {
  * serve_options_free(), whatever it returned. */
 int serve_options_parse(serve_options *options, serve_side side, int argc, char **argv);
 void serve_options_free(serve_options *options);
-
-/* What of them the library is to be told on either side; the caller fills in the rest. */
-afd_member_options serve_member_options(const serve_options *options);
 
 /* "ffn" or "attention": the verb. */
 const char *serve_verb(serve_side side);

@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "member_cast.h"
 
+#include <arpa/inet.h>
 #include <dirent.h>
 #include <errno.h>
 #include <inttypes.h>
+#include <netinet/in.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -11,6 +13,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
+#include <sys/socket.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -18,6 +21,7 @@
 #define HANG_NS (UINT64_C(100) * 1000000000)
 
 static pid_t stage; /* the test's process, of which all are children */
+static bool is_between_hosts;
 
 _Noreturn void cast_fail(const char *format, ...)
 {
@@ -185,6 +189,7 @@ static void be_ffn(cast *all, uint32_t rank)
     members.observer = observe;
     members.observer_arg = &me;
     members.drain = &all->board->drain[rank];
+    members.listen = all->is_between_hosts ? all->addresses[rank] : NULL;
     if (afd_ffn_worker_create(&options, &worker, &error) != AFD_OK ||
         afd_ffn_worker_listen(worker, all->names[rank], &members, &error) != AFD_OK) {
         cast_fail("rank %" PRIu32 ": %s", rank, error.message);
@@ -447,6 +452,68 @@ static void draw_case(layer_case *c, uint32_t copy_num)
     }
 }
 
+static bool can_bind(uint16_t port)
+{
+    const struct sockaddr_in address = {
+        .sin_family = AF_INET, .sin_port = htons(port), .sin_addr.s_addr = htonl(INADDR_LOOPBACK)
+    };
+    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    bool can = fd >= 0 && bind(fd, (const struct sockaddr *)&address, sizeof(address)) == 0;
+    (void)close(fd);
+    return can;
+}
+
+/* One that is free, and the next one, too; below those that the system gives to who asks for any. */
+static uint16_t free_port(void)
+{
+    static uint32_t asked_num;
+    for (;;) {
+        uint16_t port = (uint16_t)(20000 + ((uint32_t)stage * 16 + 2 * asked_num++) % 12000);
+        if (can_bind(port) && can_bind((uint16_t)(port + 1))) {
+            return port;
+        }
+    }
+}
+
+/* An FFN worker that only opens its door. */
+static bool has_ucx(void)
+{
+    layer_case c = {
+        .attention_num = 1, .ffn_num = 1, .micro_batch_num = 1, .micro_batch_size = 1, .layer_num = 1, .hidden = 32,
+        .routed_num = 1, .top_k = 1, .copy_max = 1, .sync_group_size = 1, .step_num = 1, .type = AFD_TOKEN_BF16,
+    };
+    afd_ffn_worker *worker = NULL;
+    afd_member_options members = AFD_MEMBER_OPTIONS_INIT;
+    char name[CAST_NAME_BYTES];
+    afd_error error = { .message = "" };
+    layer_case_make(&c);
+    afd_ffn_worker_options options = layer_case_ffn_options(&c, 0);
+    (void)snprintf(name, sizeof(name), "cast-%d-try", (int)getpid());
+    options.experts = run_experts;
+    members.listen = "127.0.0.1:0";
+    bool has = afd_ffn_worker_create(&options, &worker, &error) == AFD_OK &&
+               afd_ffn_worker_listen(worker, name, &members, &error) == AFD_OK;
+    if (!has) {
+        fprintf(stderr, "%s\n", error.message);
+    }
+    afd_ffn_worker_close(worker);
+    return has;
+}
+
+bool cast_go_between_hosts(void)
+{
+    /* In a process of its own: whoever forks afterwards has nothing of UCX in him. */
+    pid_t child = fork();
+    if (child == 0) {
+        _exit(has_ucx() ? EXIT_SUCCESS : EXIT_FAILURE);
+    }
+    int status = 0;
+    while (waitpid(child, &status, 0) < 0 && errno == EINTR) {
+    }
+    is_between_hosts = WIFEXITED(status) && WEXITSTATUS(status) == EXIT_SUCCESS;
+    return is_between_hosts;
+}
+
 void cast_make(cast *all, uint32_t attention_num, uint32_t ffn_num, uint32_t group_size, uint32_t copy_num)
 {
     stage = getpid();
@@ -477,9 +544,11 @@ void cast_make(cast *all, uint32_t attention_num, uint32_t ffn_num, uint32_t gro
     if (all->board == MAP_FAILED) {
         cast_fail("no memory for the board");
     }
+    all->is_between_hosts = is_between_hosts;
     for (uint32_t rank = 0; rank < ffn_num; rank++) {
         (void)snprintf(all->names[rank], CAST_NAME_BYTES, "cast-%d-f%" PRIu32, (int)stage, rank);
-        all->name_list[rank] = all->names[rank];
+        (void)snprintf(all->addresses[rank], CAST_NAME_BYTES, "127.0.0.1:%d", is_between_hosts ? free_port() : 0);
+        all->name_list[rank] = is_between_hosts ? all->addresses[rank] : all->names[rank];
     }
 }
 

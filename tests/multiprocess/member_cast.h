@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Attention workers and FFN workers that are members, each a process of its own, and the board on which they write what
- * happens to them: for tests that strike some of them.
+ * happens to them: for tests that strike some of them. They find each other by name, or as on several hosts by address,
+ * which here is the loopback.
  */
 #ifndef AFD_TEST_MEMBER_CAST_H
 #define AFD_TEST_MEMBER_CAST_H
@@ -45,8 +46,13 @@ typedef struct cast {
     pid_t ffn[CAST_FFN_MAX];
     pid_t attention[CAST_ATTENTION_MAX];
     char names[CAST_FFN_MAX][CAST_NAME_BYTES];
-    const char *name_list[CAST_FFN_MAX];
+    char addresses[CAST_FFN_MAX][CAST_NAME_BYTES];
+    const char *name_list[CAST_FFN_MAX]; /* by which FFN workers are joined: names or addresses */
+    bool is_between_hosts;
 } cast;
+
+/* From now on casts are made that find each other by address. False: there is no UCX here. */
+bool cast_go_between_hosts(void);
 
 /* Fails the test, with a sentence; ends all that were started. */
 _Noreturn void cast_fail(const char *format, ...) __attribute__((format(printf, 1, 2)));

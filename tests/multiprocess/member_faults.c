@@ -3,7 +3,7 @@
  * Members that are struck, each a process of its own: who is killed, stopped or drained costs the others nothing but
  * time, and every row that anybody collects is right.
  *
- *     member_faults NAME      one of the sentences below, or `all`
+ *     member_faults NAME [ucx]     one of the sentences below, or `all`; between hosts
  */
 #include <inttypes.h>
 #include <signal.h>
@@ -50,6 +50,12 @@ static void expect(bool holds, const char *what)
     }
 }
 
+/* What a kill looks like from elsewhere: another host has no process to watch, and its connection ends. */
+static afd_drop_reason end_of(const cast *all)
+{
+    return all->is_between_hosts ? AFD_DROP_CLOSED : AFD_DROP_EXITED;
+}
+
 static void expect_reason(const cast_event *event, afd_drop_reason reason, pid_t pid)
 {
     if (event->event.reason != reason || event->event.pid != (uint32_t)pid) {
@@ -78,8 +84,8 @@ static void a_killed_session(uint32_t group_size)
     await_all(&all);
     pid_t victim = all.attention[1];
     cast_kill(&all.attention[1]);
-    expect_reason(cast_await_event(&all, true, 0, AFD_EVENT_DROPPED, 1), AFD_DROP_EXITED, victim);
-    expect_reason(cast_await_event(&all, true, 1, AFD_EVENT_DROPPED, 1), AFD_DROP_EXITED, victim);
+    expect_reason(cast_await_event(&all, true, 0, AFD_EVENT_DROPPED, 1), end_of(&all), victim);
+    expect_reason(cast_await_event(&all, true, 1, AFD_EVENT_DROPPED, 1), end_of(&all), victim);
     cast_start_attention(&all, 1); /* the place is free, and the window's name */
     cast_enough(&all);
     join_sessions(&all);
@@ -129,13 +135,13 @@ static int be_newcomer(const cast *all, uint32_t session, pid_t holder)
     afd_attention_worker_options options = layer_case_attention_options(&all->c, session);
     afd_wait wait = AFD_WAIT_INIT(AFD_WAIT_YIELD);
     afd_error error;
-    char pid[24];
+    char pid[48];
     options.window_name = "cast-newcomer";
     if (afd_attention_worker_create(&options, &worker, &error) != AFD_OK) {
         return 2;
     }
     afd_status status = afd_attention_worker_join(worker, all->name_list, &all->options, &wait, &error);
-    (void)snprintf(pid, sizeof(pid), "process %d,", (int)holder);
+    (void)snprintf(pid, sizeof(pid), "process %d%s,", (int)holder, all->is_between_hosts ? " of another host" : "");
     bool names_holder = status == AFD_ERR_EXISTS && strstr(error.message, pid) != NULL;
     afd_attention_worker_close(worker);
     return names_holder ? 0 : 1;
@@ -170,6 +176,49 @@ static void a_place_is_kept_until_its_process_has_ended(void)
     cast_end(&all);
 }
 
+/* Takes a place that is free, and leaves again; 0 if it had it. */
+static int be_guest(const cast *all, uint32_t session)
+{
+    afd_attention_worker *worker = NULL;
+    afd_attention_worker_options options = layer_case_attention_options(&all->c, session);
+    afd_wait wait = AFD_WAIT_INIT(AFD_WAIT_YIELD);
+    afd_error error;
+    if (afd_attention_worker_create(&options, &worker, &error) != AFD_OK ||
+        afd_attention_worker_join(worker, all->name_list, &all->options, &wait, &error) != AFD_OK ||
+        afd_attention_worker_leave(worker, &wait, &error) != AFD_OK) {
+        fprintf(stderr, "the guest: %s\n", error.message);
+        return 1;
+    }
+    afd_attention_worker_close(worker);
+    return 0;
+}
+
+/* What a session of another host still sends when it wakes up goes nowhere, so nobody waits for its end. */
+static void a_place_between_hosts_is_free_when_it_is_lost(void)
+{
+    cast all;
+    cast_make(&all, 2, 1, 1, 1);
+    all.step_num = UINT32_MAX;
+    start_all(&all);
+    await_all(&all);
+    pid_t victim = all.attention[0];
+    expect_refused(&all, 0, victim); /* it lives */
+    (void)kill(victim, SIGSTOP);
+    (void)cast_await_event(&all, true, 0, AFD_EVENT_DROPPED, 0);
+    (void)fflush(NULL);
+    pid_t guest = fork();
+    if (guest == 0) {
+        _exit(be_guest(&all, 0));
+    }
+    cast_join(&guest);
+    (void)kill(victim, SIGCONT);
+    (void)cast_await_event(&all, true, 0, AFD_EVENT_REJOINED, 0);
+    cast_enough(&all);
+    join_sessions(&all);
+    expect(all.board->peers_lost[1] == 0, "the other one lost no peer");
+    cast_end(&all);
+}
+
 static void a_killed_ffn_worker_is_waited_for(void)
 {
     cast all;
@@ -180,7 +229,7 @@ static void a_killed_ffn_worker_is_waited_for(void)
     pid_t victim = all.ffn[1];
     cast_kill(&all.ffn[1]);
     for (uint32_t session = 0; session < 3; session++) {
-        expect_reason(cast_await_event(&all, false, session, AFD_EVENT_LOST, 1), AFD_DROP_EXITED, victim);
+        expect_reason(cast_await_event(&all, false, session, AFD_EVENT_LOST, 1), end_of(&all), victim);
     }
     cast_start_ffn(&all, 1);
     cast_enough(&all);
@@ -285,29 +334,38 @@ static void everybody_comes_and_goes_in_every_grouping(void)
     everybody_comes_and_goes(1);
 }
 
-#define SCENARIO(name) { #name, name }
+enum { BY_NAME = 1, BY_ADDRESS = 2, BOTH = 3, SKIPPED = 77 };
+
+#define SCENARIO(name, where) { #name, name, where }
 
 static const struct scenario {
     const char *name;
     void (*run)(void);
+    int where; /* it makes sense */
 } scenarios[] = {
-    SCENARIO(everybody_comes_and_goes_in_every_grouping),
-    SCENARIO(a_killed_session_costs_nobody_anything),
-    SCENARIO(a_stopped_session_is_dropped_and_rejoins),
-    SCENARIO(a_place_is_kept_until_its_process_has_ended),
-    SCENARIO(a_killed_ffn_worker_is_waited_for),
-    SCENARIO(a_killed_ffn_worker_is_gone_without_where_copies_live),
-    SCENARIO(a_stopped_ffn_worker_is_lost_and_found),
-    SCENARIO(a_host_that_slept_drops_nobody),
-    SCENARIO(a_drained_ffn_worker_answers_its_rounds_and_ends),
+    SCENARIO(everybody_comes_and_goes_in_every_grouping, BOTH),
+    SCENARIO(a_killed_session_costs_nobody_anything, BOTH),
+    SCENARIO(a_stopped_session_is_dropped_and_rejoins, BOTH),
+    SCENARIO(a_place_is_kept_until_its_process_has_ended, BY_NAME),
+    SCENARIO(a_place_between_hosts_is_free_when_it_is_lost, BY_ADDRESS),
+    SCENARIO(a_killed_ffn_worker_is_waited_for, BOTH),
+    SCENARIO(a_killed_ffn_worker_is_gone_without_where_copies_live, BOTH),
+    SCENARIO(a_stopped_ffn_worker_is_lost_and_found, BOTH),
+    SCENARIO(a_host_that_slept_drops_nobody, BOTH),
+    SCENARIO(a_drained_ffn_worker_answers_its_rounds_and_ends, BOTH),
 };
 
 int main(int argc, char **argv)
 {
-    const char *wanted = argc == 2 ? argv[1] : "";
+    const char *wanted = argc >= 2 ? argv[1] : "";
+    int where = argc == 3 && strcmp(argv[2], "ucx") == 0 ? BY_ADDRESS : BY_NAME;
     uint32_t run_num = 0;
+    if (where == BY_ADDRESS && !cast_go_between_hosts()) {
+        return SKIPPED;
+    }
     for (size_t i = 0; i < sizeof(scenarios) / sizeof(scenarios[0]); i++) {
-        if (strcmp(wanted, "all") == 0 || strcmp(wanted, scenarios[i].name) == 0) {
+        bool is_wanted = strcmp(wanted, "all") == 0 || strcmp(wanted, scenarios[i].name) == 0;
+        if (is_wanted && (scenarios[i].where & where) != 0) {
             printf("%s\n", scenarios[i].name);
             (void)fflush(stdout);
             scenarios[i].run();
@@ -315,7 +373,7 @@ int main(int argc, char **argv)
         }
     }
     if (run_num == 0) {
-        fprintf(stderr, "usage: member_faults all|NAME\n");
+        fprintf(stderr, "usage: member_faults all|NAME [ucx]\n");
         return 2;
     }
     return 0;

@@ -30,7 +30,10 @@ static ucs_status_t set_all(const afd__ucp *ucp, const afd__ucx_settings *settin
         /* Eager however large it is: a message of 14 KiB over TCP takes 5 us then, and 24 us with a rendezvous. */
         { "UCX_RNDV_THRESH", "RNDV_THRESH", "inf" },
         /* Else the port stays taken for a minute after a restart. */
-        { "UCX_TCP_CM_REUSEADDR", is_long ? "TCP_CM_REUSEADDR" : "REUSEADDR", "y" },
+        { "UCX_TCP_CM_REUSEADDR", "CM_REUSEADDR", "y" },
+        /* A stranger that sends more than this to a listener leaves UCX's own thread spinning for as long as the
+         * listener is there (1.13), and the default is 2 KiB: less than what a web browser may say first. */
+        { "UCX_TCP_CM_PRIV_DATA_LEN", is_long ? "TCP_CM_PRIV_DATA_LEN" : "PRIV_DATA_LEN", "64K" },
         { "UCX_TCP_AF_PRIO", is_long ? "TCP_AF_PRIO" : "AF_PRIO", settings->is_v6 ? "inet6,inet" : "inet,inet6" },
         { "UCX_NET_DEVICES", "NET_DEVICES", settings->device[0] == '\0' ? "all" : settings->device },
     };

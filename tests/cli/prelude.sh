@@ -187,6 +187,10 @@ run_result() {
 
 # ---- afd ffn, afd attention ----
 
+# Clocks that only a hang reaches, on a machine that stands still for seconds, too: nobody is silent for too long, or
+# late, who was not made so. A case that wants one of the two gives that one a shorter time, and so knows which it gets.
+patient=(--dead 60 --deadline 120)
+
 # start ffn|attention NAME OPTIONS: a worker in the background whose window is NAME, what it prints in NAME.out and
 # NAME.err, and its pid in ${pid[NAME]}. As with start_run, it heeds all signals and does not outlive its shell.
 declare -A pid=()
@@ -195,7 +199,7 @@ start() {
     shift 2
     : >"$name.out" && : >"$name.err" # what an earlier one of the name said is not awaited again
     setpriv --pdeathsig KILL env --default-signal=INT,TERM,HUP \
-        "$AFD" "$verb" --name "$name" "$@" >>"$name.out" 2>>"$name.err" &
+        "$AFD" "$verb" --name "$name" "${patient[@]}" "$@" >>"$name.out" 2>>"$name.err" &
     pid[$name]=$!
     echo "$name $!" >>"$AFD_CLI_PIDS"
 }
@@ -208,6 +212,11 @@ start_ffn() {
 
 # await_line NAME PATTERN: until a worker has said something of the kind.
 await_line() { await grep -qE "$2" "$1.err"; }
+
+# await_rounds NAME: until an attention worker has collected something. An FFN worker says that a session joined before
+# that knows of it; whoever is stopped, killed or asked to end then may not have begun.
+await_rounds() { await has_collected "$1"; }
+has_collected() { afd metrics "$1" 2>/dev/null | grep -qE '^afd_worker_steps_total\{.*\} [1-9]'; }
 
 # finish NAME [SIGNAL]...: sends a worker the signals, awaits its end, and says how it ended.
 finish() {

@@ -4,8 +4,8 @@
 #
 # The layering rule: base <- context <- window <- {ffn, attention, transport} <- worker <- cli, and an arrow never runs
 # the other way. A public header belongs to the layer of its name; status.h, wait.h and token.h belong to base,
-# writer.h and stats.h to window, member.h to worker. The program is written against the public headers alone. Nothing
-# in src/ or include/ knows of the guest in ascend/.
+# writer.h and stats.h to window, probe.h to transport, member.h to worker. The program is written against the public
+# headers alone. Nothing in src/ or include/ knows of the guest in ascend/.
 set -eu
 
 cd "$1"
@@ -36,6 +36,9 @@ find src include/afd -name '*.[ch]' -o -name '*.h.in' | LC_ALL=C sort | xargs aw
         }
         if (name == "writer" || name == "stats") {
             return "window"
+        }
+        if (name == "probe") {
+            return "transport"
         }
         return name == "member" ? "worker" : name
     }

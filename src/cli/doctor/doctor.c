@@ -6,17 +6,37 @@
 
 #include "afd/status.h"
 #include "doctor/facts.h"
+#include "doctor/link.h"
 #include "out.h"
 #include "verbs.h"
 
 static const char help_text[] =
     "usage: afd doctor [--json]\n"
+    "       afd doctor --listen HOST:PORT [--token-file FILE]\n"
+    "       afd doctor --connect HOST:PORT [--token-file FILE] [--json]\n"
     "\n"
     "Says what this machine offers to AFD: CPUs, their features, caches and how far they are apart, memory, clocks;\n"
     "and every setting of libafd with its meaning. Where something is unfavourable it says, after \"->\", what to do.\n"
     "\n"
-    "  -j, --json  for programs: afd-doctor(1) documents the keys\n"
-    "  -h, --help  this text\n";
+    "Between two hosts: --listen on the one, which sends back what comes until it is asked to end, and --connect on the\n"
+    "other, which measures the link with messages as workers send them, and says what it means for a layer.\n"
+    "\n"
+    "      --listen HOST:PORT   :PORT is the loopback, *:PORT every interface; port 0 is any that is free\n"
+    "      --connect HOST:PORT  where the other one listens\n"
+    "      --token-file FILE    what both must know; without it only the loopback can be listened at\n"
+    "  -j, --json               for programs: afd-doctor(1) documents the keys\n"
+    "  -h, --help               this text\n";
+
+enum { LISTEN = 0x100, CONNECT, TOKEN_FILE };
+
+static const struct option long_options[] = {
+    { "listen", required_argument, NULL, LISTEN },
+    { "connect", required_argument, NULL, CONNECT },
+    { "token-file", required_argument, NULL, TOKEN_FILE },
+    { "json", no_argument, NULL, 'j' },
+    { "help", no_argument, NULL, 'h' },
+    { NULL, 0, NULL, 0 },
+};
 
 enum { NAME_COLUMNS = 28 };
 
@@ -83,15 +103,56 @@ static int examine(bool json)
     return code;
 }
 
+/* AFD_CLI_GO_ON, or the exit code. */
+static int parse(int argc, char **argv, doctor_link_options *options)
+{
+    int option;
+    optind = 1;
+    opterr = 0;
+    while ((option = getopt_long(argc, argv, ":jh", long_options, NULL)) != -1) {
+        switch (option) {
+        case LISTEN:
+            options->listen = optarg;
+            break;
+        case CONNECT:
+            options->connect = optarg;
+            break;
+        case TOKEN_FILE:
+            options->token_file = optarg;
+            break;
+        case 'j':
+            options->json = true;
+            break;
+        case 'h':
+            (void)fputs(help_text, stdout);
+            return AFD_EXIT_DONE;
+        default:
+            return afd_cli_usage_option("doctor", option, argv);
+        }
+    }
+    return optind < argc ? afd_cli_usage("doctor", "takes no names, got '%s'", argv[optind]) : AFD_CLI_GO_ON;
+}
+
+static int check(const doctor_link_options *options)
+{
+    if (options->listen != NULL && options->connect != NULL) {
+        return afd_cli_usage("doctor", "--listen is for the one host, and --connect for the other");
+    }
+    if (options->token_file != NULL && options->listen == NULL && options->connect == NULL) {
+        return afd_cli_usage("doctor", "--token-file is for --listen and --connect");
+    }
+    return AFD_CLI_GO_ON;
+}
+
 int afd_cmd_doctor(int argc, char **argv)
 {
-    bool json = false;
-    int code = afd_cli_parse_json_option("doctor", help_text, argc, argv, &json);
+    doctor_link_options options = { .json = false };
+    int code = parse(argc, argv, &options);
+    if (code == AFD_CLI_GO_ON) {
+        code = check(&options);
+    }
     if (code != AFD_CLI_GO_ON) {
         return code;
     }
-    if (optind < argc) {
-        return afd_cli_usage("doctor", "takes no names, got '%s'", argv[optind]);
-    }
-    return examine(json);
+    return options.listen != NULL || options.connect != NULL ? doctor_link_examine(&options) : examine(options.json);
 }

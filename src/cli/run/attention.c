@@ -4,6 +4,7 @@
 #include <inttypes.h>
 #include <stdlib.h>
 
+#include "afd/member.h"
 #include "afd/worker.h"
 #include "out.h"
 #include "run/flight.h"
@@ -44,8 +45,27 @@ static bool create(attention *self, afd_error *error)
     return afd_attention_worker_create(&worker_options, &self->worker, error) == AFD_OK;
 }
 
+/* Over UCX: joins them all where they listen. */
+static bool join_all(attention *self, afd_error *error)
+{
+    uint32_t ffn_num = self->job->options.ffn_num;
+    const char **addresses = afd_cli_alloc(ffn_num, sizeof(*addresses));
+    afd_member_options options = run_member_options(&self->member);
+    afd_wait wait = AFD_WAIT_INIT(AFD_WAIT_BACKOFF);
+    for (uint32_t rank = 0; rank < ffn_num; rank++) {
+        addresses[rank] = self->job->board.seats[rank].address;
+    }
+    wait.stop = self->job->board.stop;
+    afd_status status = afd_attention_worker_join(self->worker, addresses, &options, &wait, error);
+    free(addresses);
+    return status >= 0; /* or asked to end, which the next wait finds as well */
+}
+
 static bool connect_all(attention *self, afd_error *error)
 {
+    if (self->job->options.ucx) {
+        return join_all(self, error);
+    }
     for (uint32_t rank = 0; rank < self->job->options.ffn_num; rank++) {
         afd_writer *writer = NULL;
         if (run_member_reach(&self->member, rank, &writer, error) != AFD_OK) {

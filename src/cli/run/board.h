@@ -25,6 +25,8 @@
 #include "run/failure.h"
 #include "run/findings.h"
 
+enum { RUN_ADDRESS_BYTES = 64 };
+
 typedef enum run_phase {
     RUN_PHASE_STARTED = 0,
     RUN_PHASE_MADE = 1,      /* its window is there */
@@ -41,6 +43,7 @@ typedef struct run_seat {
     atomic_uint micro_batch;             /* of the last */
     atomic_uint layer;                   /* of the last */
     afd_window *window;                  /* once it is there; only its own thread or process may look into it */
+    char address[RUN_ADDRESS_BYTES];     /* FFN, over UCX: where it listens, once its window is there */
     uint64_t began_ns;
     uint64_t ended_ns;
     uint64_t deadline_num;               /* waits that were reported late */

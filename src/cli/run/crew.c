@@ -18,7 +18,7 @@
 #include "run/progress.h"
 #include "run/signals.h"
 
-enum { WHO_BYTES = 48, PAUSE_NS = 1000 * 1000, END_PAUSES = 1000 };
+enum { WHO_BYTES = 48, PAUSE_NS = 1000 * 1000, END_PAUSES = 1000, DEATH_PAUSES = 300 };
 
 static bool work(const run_hand *hand)
 {
@@ -161,6 +161,16 @@ static bool all_reached(const run_crew *crew, uint32_t first, uint32_t end, run_
     return true;
 }
 
+/* Whoever is cut off from one that died may give up, and say so, a moment before the death is seen: who died matters. */
+static bool somebody_has_died_behind_it(run_crew *crew)
+{
+    const struct timespec pause = { .tv_nsec = PAUSE_NS };
+    for (int i = 0; crew->job->options.ucx && !has_lost_somebody(crew) && i < DEATH_PAUSES; i++) {
+        (void)nanosleep(&pause, NULL);
+    }
+    return crew->somebody_died;
+}
+
 static bool somebody_failed(const run_crew *crew)
 {
     for (uint32_t i = 0; i < run_job_member_num(crew->job); i++) {
@@ -218,7 +228,7 @@ static run_end look(run_crew *crew)
         return RUN_END_WORKER_DIED;
     }
     if (somebody_failed(crew)) {
-        return RUN_END_REFUSED;
+        return somebody_has_died_behind_it(crew) ? RUN_END_WORKER_DIED : RUN_END_REFUSED;
     }
     return somebody_found_a_difference(crew) ? RUN_END_WRONG : RUN_END_ALL_RIGHT;
 }

@@ -3,6 +3,7 @@
 
 #include <inttypes.h>
 
+#include "afd/member.h"
 #include "afd/worker.h"
 #include "out.h"
 #include "run/arrival.h"
@@ -74,6 +75,21 @@ static bool create(ffn *self, afd_error *error)
     return afd_ffn_worker_create(&worker_options, &self->worker, error) == AFD_OK;
 }
 
+/* Over UCX: opens its door, and says in its seat where. */
+static bool listen_for_all(ffn *self, afd_error *error)
+{
+    char name[RUN_WINDOW_NAME_BYTES];
+    afd_member_options options = run_member_options(&self->member);
+    options.listen = "127.0.0.1:0";
+    run_job_window_name(self->job, self->number, name);
+    if (afd_ffn_worker_listen(self->worker, name, &options, error) != AFD_OK) {
+        return false;
+    }
+    (void)snprintf(self->member.seat->address, sizeof(self->member.seat->address), "%s",
+                   afd_ffn_worker_address(self->worker));
+    return true;
+}
+
 static bool accept_all(ffn *self, afd_error *error)
 {
     const run_options *options = &self->job->options;
@@ -123,6 +139,10 @@ static void note_progress(ffn *self)
 static bool step(ffn *self, bool *is_done, afd_error *error)
 {
     afd_wild_id wild;
+    if (self->member.trouble.status != AFD_OK) {
+        run_member_note_refusal(&self->member, &self->member.trouble);
+        return false;
+    }
     run_member_set_deadline(&self->member);
     switch (afd_ffn_worker_await(self->worker, &self->member.wait, &wild, error)) {
     case AFD_OK:
@@ -137,6 +157,8 @@ static bool step(ffn *self, bool *is_done, afd_error *error)
     case AFD_DEADLINE:
         report_late(self);
         return true;
+    case AFD_NOBODY_LIVE: /* over UCX: all were lost, which the next step says */
+        return self->member.trouble.status != AFD_OK;
     case AFD_STOPPED:
         *is_done = true;
         return false;
@@ -146,11 +168,23 @@ static bool step(ffn *self, bool *is_done, afd_error *error)
     }
 }
 
+/* Over UCX attention workers come while this one waits for everybody, and are admitted in its steps; nothing is sent
+ * before all have met. */
+static void admit(void *arg)
+{
+    ffn *self = arg;
+    afd_error error;
+    afd_status status = afd_ffn_worker_step(self->worker, NULL, &error);
+    if (status < 0 && self->member.trouble.status == AFD_OK) {
+        self->member.trouble = error;
+    }
+}
+
 static bool work(ffn *self)
 {
     afd_error error;
     bool is_done = false;
-    if (!create(self, &error)) {
+    if (!create(self, &error) || (self->job->options.ucx && !listen_for_all(self, &error))) {
         run_member_note_refusal(&self->member, &error);
         return false;
     }
@@ -158,11 +192,11 @@ static bool work(ffn *self)
     if (!run_member_meet(&self->member, RUN_PHASE_MADE)) {
         return true;
     }
-    if (!accept_all(self, &error)) {
+    if (!self->job->options.ucx && !accept_all(self, &error)) {
         run_member_note_refusal(&self->member, &error);
         return false;
     }
-    if (!run_member_meet(&self->member, RUN_PHASE_CONNECTED)) {
+    if (!run_member_meet_meanwhile(&self->member, RUN_PHASE_CONNECTED, self->job->options.ucx ? admit : NULL, self)) {
         return true;
     }
     self->member.seat->began_ns = afd_clock_ns();

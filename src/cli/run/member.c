@@ -62,13 +62,43 @@ static bool has_met(void *arg)
     return atomic_load_explicit(awaited->board->go, memory_order_acquire) >= (int)awaited->phase;
 }
 
-bool run_member_meet(run_member *member, run_phase phase)
+bool run_member_meet_meanwhile(run_member *member, run_phase phase, void (*poll)(void *arg), void *arg)
 {
     meeting awaited = { .board = &member->job->board, .phase = phase };
     afd_wait wait = AFD_WAIT_INIT(AFD_WAIT_BACKOFF);
     wait.stop = member->job->board.stop;
+    wait.poll = poll;
+    wait.poll_arg = arg;
     set_phase(member, phase);
     return afd_wait_until(&wait, has_met, &awaited, NULL) == AFD_OK;
+}
+
+bool run_member_meet(run_member *member, run_phase phase)
+{
+    return run_member_meet_meanwhile(member, phase, NULL, NULL);
+}
+
+static void observe(void *arg, const afd_event *event)
+{
+    run_member *member = arg;
+    bool is_trouble = event->kind == AFD_EVENT_DROPPED || event->kind == AFD_EVENT_LOST ||
+                      event->kind == AFD_EVENT_REFUSED;
+    if (is_trouble && member->trouble.status == AFD_OK) {
+        member->trouble.status = AFD_ERR_PEER;
+        (void)snprintf(member->trouble.message, sizeof(member->trouble.message), "%s", event->text);
+    }
+}
+
+afd_member_options run_member_options(run_member *member)
+{
+    static const uint64_t day_ns = 86400 * UINT64_C(1000000000);
+    afd_member_options options = AFD_MEMBER_OPTIONS_INIT;
+    options.dead_ns = day_ns;
+    options.deadline_ns = day_ns;
+    options.on_deadline = AFD_ON_DEADLINE_WAIT;
+    options.observer = observe;
+    options.observer_arg = member;
+    return options;
 }
 
 afd_status run_member_reach(const run_member *member, uint32_t other, afd_writer **writer, afd_error *error)

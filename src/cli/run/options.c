@@ -32,6 +32,7 @@ static const char help_text[] =
     "  --timeline FILE      write what every worker did when, for ui.perfetto.dev\n"
     "  --wait HOW           of the workers: yield (default), spin or backoff\n"
     "  --deadline SECONDS   report who is late after so long (default 10); the run goes on\n"
+    "  --transport shm|ucx  through memory that workers share (default), or as between hosts, over the loopback\n"
     "  --threads            workers as threads of this process, in private memory\n"
     "  --name NAME          the windows' names begin with it, for `afd inspect` meanwhile (default run-PID)\n"
     "  --seed N             of weights, gate and tokens (default 1)\n"
@@ -43,7 +44,7 @@ static const char help_text[] =
     "3 the system or a window refused; 4 a worker died; 130 interrupted.\n";
 
 enum { MODEL = 1, ATTENTION, FFN, MICRO_BATCHES, BATCH, LAYERS, STEPS, SYNC_GROUP, FAIR, QUANTIZE, WEIGHTS, TRACE,
-       VERIFY, TIMELINE, WAIT, DEADLINE, THREADS, NAME, SEED, JSON, LIST_MODELS, HELP };
+       VERIFY, TIMELINE, WAIT, DEADLINE, TRANSPORT, THREADS, NAME, SEED, JSON, LIST_MODELS, HELP };
 
 static const struct option long_options[] = {
     { "model", required_argument, NULL, MODEL },
@@ -62,6 +63,7 @@ static const struct option long_options[] = {
     { "timeline", required_argument, NULL, TIMELINE },
     { "wait", required_argument, NULL, WAIT },
     { "deadline", required_argument, NULL, DEADLINE },
+    { "transport", required_argument, NULL, TRANSPORT },
     { "threads", no_argument, NULL, THREADS },
     { "name", required_argument, NULL, NAME },
     { "seed", required_argument, NULL, SEED },
@@ -70,6 +72,17 @@ static const struct option long_options[] = {
     { "help", no_argument, NULL, HELP },
     { NULL, 0, NULL, 0 },
 };
+
+static bool parse_transport(const char *text, bool *ucx)
+{
+    static const char *const words[] = { "shm", "ucx" };
+    uint32_t which = 0;
+    bool good = run_parse_word("run", "--transport", text, words, 2, &which);
+    if (good) {
+        *ucx = which == 1;
+    }
+    return good;
+}
 
 static bool parse_option(int option, const char *text, run_options *options)
 {
@@ -106,12 +119,14 @@ static bool parse_option(int option, const char *text, run_options *options)
     case WAIT:
         return run_parse_wait("run", text, &options->strategy);
     case DEADLINE:
-        return run_parse_deadline("run", text, &options->deadline_ns);
+        return run_parse_seconds("run", "--deadline", text, &options->deadline_ns);
     case SEED:
         return run_parse_number("run", "--seed", text, 0, UINT64_MAX, &options->seed);
     case FAIR:
         options->fair = true;
         return true;
+    case TRANSPORT:
+        return parse_transport(text, &options->ucx);
     case THREADS:
         options->threads = true;
         return true;

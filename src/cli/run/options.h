@@ -21,6 +21,7 @@ typedef struct run_options {
     uint32_t sync_group_size;   /* G; attention_num = all-sync */
     bool fair;
     bool threads;
+    bool ucx;                   /* workers reach each other through UCX, not through memory that they share */
     bool json;
     bool quantize;              /* tokens travel as int8 */
     bool verify_full;           /* every row is computed again, not a sample */

@@ -8,7 +8,7 @@
 #include "out.h"
 #include "run/weights/weights.h"
 
-#define DEADLINE_SECONDS_MAX UINT64_C(86400)
+#define SECONDS_MAX UINT64_C(86400)
 
 bool run_parse_number(const char *verb, const char *option, const char *text, uint64_t min, uint64_t max,
                       uint64_t *number)
@@ -91,12 +91,12 @@ bool run_parse_verify(const char *verb, const char *text, bool *is_full)
     return good;
 }
 
-bool run_parse_deadline(const char *verb, const char *text, uint64_t *deadline_ns)
+bool run_parse_seconds(const char *verb, const char *option, const char *text, uint64_t *ns)
 {
     uint64_t seconds = 0;
-    bool good = run_parse_number(verb, "--deadline", text, 1, DEADLINE_SECONDS_MAX, &seconds);
+    bool good = run_parse_number(verb, option, text, 1, SECONDS_MAX, &seconds);
     if (good) {
-        *deadline_ns = seconds * UINT64_C(1000000000);
+        *ns = seconds * UINT64_C(1000000000);
     }
     return good;
 }

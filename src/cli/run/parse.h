@@ -30,7 +30,9 @@ bool run_parse_word(const char *verb, const char *option, const char *text, cons
 bool run_parse_model(const char *verb, const char *text, const run_model **model);
 bool run_parse_wait(const char *verb, const char *text, afd_wait_strategy *strategy);
 bool run_parse_verify(const char *verb, const char *text, bool *is_full);
-bool run_parse_deadline(const char *verb, const char *text, uint64_t *deadline_ns);
+
+/* Whole seconds, at least one and at most a day, as nanoseconds. */
+bool run_parse_seconds(const char *verb, const char *option, const char *text, uint64_t *ns);
 
 /* A number of sessions, or "all", for which 0 stands until run_settle_sync_group(). */
 bool run_parse_sync_group(const char *verb, const char *text, uint32_t *group_size);

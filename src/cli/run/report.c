@@ -37,6 +37,8 @@ static void print_shape(const run_job *job)
                  model->routed_expert_num, model->expert_width, model->top_k, model->shared_expert_num);
     (void)printf("weights          %s, %" PRIu64 " distinct of %" PRIu64 " experts\n", pool,
                  job->weights.distinct_num, job->weights.expert_num);
+    (void)printf("transport        %s\n", options->ucx ? "UCX, over the loopback" : options->threads
+                 ? "private memory of the process" : "shared memory");
     (void)printf("workers          %" PRIu32 " attention and %" PRIu32 " FFN %s; %" PRIu32 " micro-batches of %" PRIu32
                  " tokens x %" PRIu32 " slots, %s\n", options->attention_num, options->ffn_num,
                  options->threads ? "threads" : "processes", options->micro_batch_num, options->batch_size,

@@ -20,6 +20,7 @@ static json_t *configuration(const run_job *job)
     afd_cli_json_set(object, "fair", json_boolean(options->fair));
     afd_cli_json_set(object, "quantize", json_boolean(options->quantize));
     afd_cli_json_set(object, "threads", json_boolean(options->threads));
+    afd_cli_json_set(object, "transport", afd_cli_json_text(options->ucx ? "ucx" : "shm"));
     afd_cli_json_set(object, "weights_bytes",
                      afd_cli_json_u64(job->weights.distinct_num * job->weights.expert_bytes));
     afd_cli_json_set(object, "seed", afd_cli_json_u64(options->seed));

@@ -44,7 +44,7 @@ static void note_missing(const serve_attention *self)
 
 static afd_status try_to_join(serve_attention *self, bool again, afd_error *error)
 {
-    afd_member_options options = AFD_MEMBER_OPTIONS_INIT;
+    afd_member_options options = serve_plan_member_options(&self->plan);
     if (again) {
         return afd_attention_worker_rejoin(self->worker, &self->join_wait, error);
     }

@@ -53,7 +53,8 @@ static afd_status create_worker(serve_ffn *self, afd_error *error)
 
 static afd_status listen_at(serve_ffn *self, afd_error *error)
 {
-    afd_member_options options = AFD_MEMBER_OPTIONS_INIT;
+    afd_member_options options = serve_plan_member_options(&self->plan);
+    options.listen = self->plan.options.listen;
     options.deadline_ns = self->plan.options.deadline_ns;
     options.on_deadline = self->plan.options.ffn_on_deadline;
     options.drain = &self->drain;
@@ -65,6 +66,9 @@ static afd_status listen_at(serve_ffn *self, afd_error *error)
 static void note_open(const serve_ffn *self)
 {
     const serve_options *options = &self->plan.options;
+    if (options->listen != NULL) {
+        afd_cli_note("ffn", "listening at %s", afd_ffn_worker_address(self->worker));
+    }
     if (options->ffn_num == 1) {
         afd_cli_note("ffn", "open: sessions join with `afd attention --connect %s%s`", options->name,
                      options->common);

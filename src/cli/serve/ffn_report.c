@@ -31,6 +31,9 @@ static void print_table(const serve_ffn *self, afd_status status)
     serve_plan_print(&self->plan);
     (void)printf("worker           %s, rank %" PRIu32 " of %" PRIu32 "\n", self->plan.options.name,
                  self->plan.options.rank, self->plan.options.ffn_num);
+    if (self->plan.options.listen != NULL) {
+        (void)printf("listening        %s\n", afd_ffn_worker_address(self->worker));
+    }
     (void)printf("time             %.3f s\n", seconds_of(self));
     (void)printf("rounds           %" PRIu64 " answered, in %" PRIu64 " steps\n", counters->micro_batch_num,
                  counters->step_num);
@@ -50,6 +53,8 @@ static int print_json(const serve_ffn *self, afd_status status)
     afd_cli_json_set(object, "configuration", serve_plan_json(&self->plan));
     afd_cli_json_set(object, "name", afd_cli_json_text(self->plan.options.name));
     afd_cli_json_set(object, "rank", json_integer(self->plan.options.rank));
+    const char *address = afd_ffn_worker_address(self->worker);
+    afd_cli_json_set(object, "address", address != NULL ? afd_cli_json_text(address) : json_null());
     afd_cli_json_set(object, "seconds", json_real(seconds_of(self)));
     afd_cli_json_set(object, "steps", afd_cli_json_u64(counters->step_num));
     afd_cli_json_set(object, "rounds", afd_cli_json_u64(counters->micro_batch_num));

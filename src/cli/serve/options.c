@@ -13,9 +13,9 @@
 
 enum { MINUTES_MAX = 100000 };
 
-enum { NAME = 1, RANK, FFN, FAIR, CONNECT, SESSION, STEPS, MINUTES, VERIFY, MODEL, LAYERS, SESSIONS, MICRO_BATCHES,
-       BATCH, SYNC_GROUP, COPIES, QUANTIZE, EXPERTS, WEIGHTS, SEED, DEADLINE, ON_DEADLINE, WAIT, JSON, LIST_MODELS,
-       HELP };
+enum { NAME = 1, RANK, FFN, FAIR, LISTEN, TOKEN_FILE, CONNECT, SESSION, STEPS, MINUTES, VERIFY, MODEL, LAYERS, SESSIONS, MICRO_BATCHES,
+       BATCH, SYNC_GROUP, COPIES, QUANTIZE, EXPERTS, WEIGHTS, SEED, DEAD, DEADLINE, ON_DEADLINE, WAIT, JSON,
+       LIST_MODELS, HELP };
 
 static const struct {
     struct option option;
@@ -26,6 +26,8 @@ static const struct {
     { { "rank", required_argument, NULL, RANK }, SERVE_FFN, false },
     { { "ffn", required_argument, NULL, FFN }, SERVE_FFN, false },
     { { "fair", no_argument, NULL, FAIR }, SERVE_FFN, false },
+    { { "listen", required_argument, NULL, LISTEN }, SERVE_FFN, false },
+    { { "token-file", required_argument, NULL, TOKEN_FILE }, SERVE_FFN | SERVE_ATTENTION, false },
     { { "connect", required_argument, NULL, CONNECT }, SERVE_ATTENTION, false },
     { { "session", required_argument, NULL, SESSION }, SERVE_ATTENTION, false },
     { { "steps", required_argument, NULL, STEPS }, SERVE_ATTENTION, false },
@@ -42,6 +44,7 @@ static const struct {
     { { "experts", required_argument, NULL, EXPERTS }, SERVE_FFN | SERVE_ATTENTION, true },
     { { "weights", required_argument, NULL, WEIGHTS }, SERVE_FFN | SERVE_ATTENTION, true },
     { { "seed", required_argument, NULL, SEED }, SERVE_FFN | SERVE_ATTENTION, true },
+    { { "dead", required_argument, NULL, DEAD }, SERVE_FFN | SERVE_ATTENTION, false },
     { { "deadline", required_argument, NULL, DEADLINE }, SERVE_FFN | SERVE_ATTENTION, false },
     { { "on-deadline", required_argument, NULL, ON_DEADLINE }, SERVE_FFN | SERVE_ATTENTION, false },
     { { "wait", required_argument, NULL, WAIT }, SERVE_FFN | SERVE_ATTENTION, false },
@@ -131,6 +134,12 @@ static bool parse_option(const char *verb, int option, const char *text, serve_o
     case FAIR:
         options->fair = true;
         return true;
+    case LISTEN:
+        options->listen = text;
+        return true;
+    case TOKEN_FILE:
+        options->token_file = text;
+        return true;
     case CONNECT:
         return parse_connect(verb, text, options);
     case SESSION:
@@ -164,8 +173,10 @@ static bool parse_option(const char *verb, int option, const char *text, serve_o
         return run_parse_weights(verb, text, &options->weights_bytes);
     case SEED:
         return run_parse_number(verb, "--seed", text, 0, UINT64_MAX, &options->seed);
+    case DEAD:
+        return run_parse_seconds(verb, "--dead", text, &options->dead_ns);
     case DEADLINE:
-        return run_parse_deadline(verb, text, &options->deadline_ns);
+        return run_parse_seconds(verb, "--deadline", text, &options->deadline_ns);
     case ON_DEADLINE:
         return parse_on_deadline(verb, text, options);
     case WAIT:
@@ -189,7 +200,21 @@ static bool settle_ffn(const serve_options *options)
                             options->ffn_num);
         return false;
     }
+    if (options->token_file != NULL && options->listen == NULL) {
+        (void)afd_cli_usage("ffn", "--token-file is for sessions of other hosts, and without --listen none can join");
+        return false;
+    }
     return true;
+}
+
+static bool has_address(const serve_options *options)
+{
+    for (uint32_t i = 0; i < options->ffn_num; i++) {
+        if (strchr(options->connect[i], ':') != NULL) {
+            return true;
+        }
+    }
+    return false;
 }
 
 static bool settle_attention(serve_options *options)
@@ -197,6 +222,11 @@ static bool settle_attention(serve_options *options)
     if (options->connect == NULL) {
         (void)afd_cli_usage("attention", "--connect is missing, the FFN workers' names: "
                                          "afd attention --connect ffn-0");
+        return false;
+    }
+    if (options->token_file != NULL && !has_address(options)) {
+        (void)afd_cli_usage("attention", "--token-file is for FFN workers of other hosts, and --connect has no address, "
+                                         "HOST:PORT");
         return false;
     }
     if (options->session != AFD_SESSION_ANY && options->session >= options->session_num) {
@@ -302,6 +332,7 @@ int serve_options_parse(serve_options *options, serve_side side, int argc, char 
         .ffn_on_deadline = AFD_ON_DEADLINE_DROP,
         .on_deadline = SERVE_ON_DEADLINE_WAIT,
         .strategy = AFD_WAIT_BACKOFF,
+        .dead_ns = 2 * UINT64_C(1000000000),
         .deadline_ns = 10 * UINT64_C(1000000000),
     };
     int code = parse_words(options, argc, argv);

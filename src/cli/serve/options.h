@@ -42,15 +42,18 @@ typedef struct serve_options {
     /* What each side has of its own. */
     const char *name;           /* of its window; NULL: an attention worker's, which is made up */
     uint32_t rank;              /* FFN: in [0, F) */
+    const char *listen;         /* FFN: the address for sessions of other hosts; NULL: none */
+    const char *token_file;     /* NULL: none */
     bool fair;                  /* FFN */
     afd_on_deadline ffn_on_deadline;
-    const char **connect;       /* attention: [ffn_num] windows of FFN workers, by rank */
+    const char **connect;       /* attention: [ffn_num] windows or addresses of FFN workers, by rank */
     uint32_t session;           /* attention: in [0, S), or AFD_SESSION_ANY */
     uint64_t step_num;          /* attention: decode steps, each through all layers; 0: until the minutes are over */
     uint64_t minute_num;        /* attention */
     bool verify_full;           /* attention: every row is computed again, not a sample */
     serve_on_deadline on_deadline; /* attention */
     afd_wait_strategy strategy;
+    uint64_t dead_ns;           /* how long a peer may be silent */
     uint64_t deadline_ns;
     bool json;
     char common[SERVE_COMMON_BYTES]; /* " --layers 2 --quantize": what was given of what both sides must say alike */

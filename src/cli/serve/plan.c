@@ -18,10 +18,20 @@ static bool create_weights(serve_plan *plan, run_failure *failure)
                               options->weights_bytes, run_memory_available(""), failure);
 }
 
+static bool read_token(serve_plan *plan)
+{
+    const serve_options *options = &plan->options;
+    return options->token_file == NULL ||
+           afd_cli_secret_read(serve_verb(options->side), options->token_file, &plan->secret);
+}
+
 bool serve_plan_create(serve_plan *plan)
 {
     const serve_options *options = &plan->options;
     run_failure failure = { "" };
+    if (!read_token(plan)) {
+        return false;
+    }
     run_router_create(&plan->router, options->model, options->layer_num, options->seed);
     run_placement_create(&plan->placement, options->model, options->layer_num, options->ffn_num, options->copy_num);
     plan->traffic = (run_traffic){
@@ -50,6 +60,20 @@ void serve_plan_destroy(serve_plan *plan)
     run_stages_destroy(plan->stages, 1);
     run_placement_destroy(&plan->placement);
     run_router_destroy(&plan->router);
+    afd_cli_secret_forget(&plan->secret);
+}
+
+afd_member_options serve_plan_member_options(const serve_plan *plan)
+{
+    /* However long somebody may be silent here, the other side may have been told to be less patient. */
+    static const uint64_t heartbeat_max_ns = UINT64_C(250000000);
+    uint64_t dead_ns = plan->options.dead_ns;
+    afd_member_options options = AFD_MEMBER_OPTIONS_INIT;
+    options.dead_ns = dead_ns;
+    options.heartbeat_ns = dead_ns / 8 < heartbeat_max_ns ? dead_ns / 8 : heartbeat_max_ns;
+    options.secret = plan->secret.num > 0 ? plan->secret.bytes : NULL;
+    options.secret_bytes = plan->secret.num;
+    return options;
 }
 
 static void print_experts(const serve_plan *plan)

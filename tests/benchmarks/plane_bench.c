@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- *     plane_bench [SECONDS]
+ *     plane_bench [SECONDS [THRESHOLD]...]
  *
  * prints, for each size, what a round there and back takes: p50 and p99 in microseconds, by each way and threshold of
  * UCX_RNDV_THRESH, all of them in turn. SECONDS is for how long each is measured, 0 for a few rounds that only show
- * that it runs.
+ * that it runs. Other settings of UCX are the environment's.
  */
 #include "plane_bench.h"
 
@@ -113,13 +113,12 @@ static uint32_t rounds_of(const bench_case *c, double seconds)
     return seconds == 0 ? 20 : (uint32_t)(seconds * 1e6 / round_us) + 20;
 }
 
-static void print_case(bench_case *c, double seconds)
+static void print_case(bench_case *c, double seconds, const char *const *thresholds)
 {
-    static const char *const thresholds[] = { "auto", "inf", "64k", "256k" };
     c->round_num = rounds_of(c, seconds);
-    for (size_t i = 0; i < sizeof(thresholds) / sizeof(thresholds[0]); i++) {
-        (void)setenv("UCX_RNDV_THRESH", thresholds[i], 1);
-        (void)printf("%5" PRIu32 " %6" PRIu32 " %5s", c->row_num, c->row_bytes, thresholds[i]);
+    for (; *thresholds != NULL; thresholds++) {
+        (void)setenv("UCX_RNDV_THRESH", *thresholds, 1);
+        (void)printf("%5" PRIu32 " %6" PRIu32 " %5s", c->row_num, c->row_bytes, *thresholds);
         const double link_us = measure(&bench_link, c);
         const double raw_us = measure(&bench_raw, c);
         (void)measure(&bench_socket, c);
@@ -131,13 +130,14 @@ int main(int argc, char **argv)
 {
     static const uint32_t row_nums[] = { 1, 8, 32, 128, 256 };
     static const uint32_t row_bytes[] = { 4096, 14336 };
+    static const char *const thresholds[] = { "auto", "inf", "64k", "256k", NULL };
     const double seconds = argc > 1 ? strtod(argv[1], NULL) : 0.5;
     (void)printf("                        link p50       p99   raw p50       p99   tcp p50       p99    link\n"
                  " rows  bytes  rndv            us        us        us        us        us        us    /raw\n");
     for (size_t b = 0; b < sizeof(row_bytes) / sizeof(row_bytes[0]); b++) {
         for (size_t n = 0; n < sizeof(row_nums) / sizeof(row_nums[0]); n++) {
             bench_case c = { .row_num = row_nums[n], .row_bytes = row_bytes[b] };
-            print_case(&c, seconds);
+            print_case(&c, seconds, argc > 2 ? (const char *const *)argv + 2 : thresholds);
         }
     }
     return 0;

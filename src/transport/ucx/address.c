@@ -218,6 +218,11 @@ bool afd__address_is_loopback(const afd__address *address)
     return IN6_IS_ADDR_LOOPBACK(host) || (IN6_IS_ADDR_V4MAPPED(host) && is_loopback_v4(mapped));
 }
 
+bool afd__address_is_v6(const afd__address *address)
+{
+    return address->socket.ss_family == AF_INET6;
+}
+
 bool afd__address_is_any(const afd__address *address)
 {
     return address->socket.ss_family == AF_INET ? v4_of(address)->sin_addr.s_addr == htonl(INADDR_ANY)

@@ -35,8 +35,12 @@ void afd__address_set_port(afd__address *address, uint16_t port);
 bool afd__address_is_loopback(const afd__address *address);
 bool afd__address_is_any(const afd__address *address);
 
+bool afd__address_is_v6(const afd__address *address);
+
 /* The network device that has a local address, or through which a remote one is reached; "" for every device (an
- * address that is_any). AFD_ERR_NOT_FOUND if there is none. */
+ * address that is_any). AFD_ERR_NOT_FOUND if there is none; AFD_ERR_INVALID for an address that UCX cannot use: [::1]
+ * and link-local ones, over which it sends nothing, and [::], where a peer that comes by the other version of the
+ * Internet Protocol than UCX has chosen for the device makes it write behind what it has allocated (1.13). */
 afd_status afd__address_device(const afd__address *address, bool is_local, char *name, size_t name_bytes,
                                afd_error *error);
 

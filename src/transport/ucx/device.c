@@ -80,12 +80,26 @@ static afd_status find_source(const afd__address *remote, afd__address *source, 
     return problem == 0 ? AFD_OK : afd__fail_system(error, problem, "address", "look for the way to an address");
 }
 
+/* For reasons of UCX's, which the header has. */
+static bool is_usable(const afd__address *address)
+{
+    const struct in6_addr *host = &((const struct sockaddr_in6 *)&address->socket)->sin6_addr;
+    return !afd__address_is_v6(address) ||
+           !(IN6_IS_ADDR_UNSPECIFIED(host) || IN6_IS_ADDR_LOOPBACK(host) || IN6_IS_ADDR_LINKLOCAL(host) ||
+             IN6_IS_ADDR_V4MAPPED(host));
+}
+
 afd_status afd__address_device(const afd__address *address, bool is_local, char *name, size_t name_bytes,
                                afd_error *error)
 {
     afd__address source = *address;
     if (name_bytes == 0) {
         return afd__fail(error, AFD_ERR_INVALID, "name_bytes", 0, 1, "there is no room for the name of a device");
+    }
+    if (!is_usable(address)) {
+        return afd__fail(error, AFD_ERR_INVALID, "address", 0, 0,
+                         "UCX cannot use the address %s; of IPv6 it uses what is neither the loopback's nor link-local",
+                         address->text);
     }
     if (afd__address_is_any(address)) {
         name[0] = '\0';

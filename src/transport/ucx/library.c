@@ -47,6 +47,7 @@ static const char *find_calls(void *ucp_library, void *ucs_library, afd__ucp *uc
         const char *name;
         void *function;
     } calls[] = {
+        { "ucp_get_version", &ucp->get_version },
         { "ucp_init_version", &ucp->init_version },
         { "ucp_cleanup", &ucp->cleanup },
         { "ucp_config_read", &ucp->config_read },
@@ -97,10 +98,10 @@ static void give_signals_back(void *ucs_library)
 }
 
 /*
- * UCX writes its own code over the first instructions of mmap(), munmap() and others as soon as something asks it to
- * watch memory; without events it does not. The options are changed in place: a later version's have more fields.
+ * UCX writes its own code over the first instructions of mmap() when it is loaded, and over those of more calls as soon
+ * as something asks it to watch memory. Its options are changed in place, because a later version's have more fields.
  */
-static void keep_from_memory(void *ucm_library)
+static void turn_events_off(void *ucm_library)
 {
     ucm_global_config_t *options = ucm_library == NULL ? NULL : dlsym(ucm_library, "ucm_global_opts");
     if (options != NULL) {
@@ -108,8 +109,27 @@ static void keep_from_memory(void *ucm_library)
     }
 }
 
+/*
+ * Before the rest of UCX is loaded: the library that does it looks at its options the first time that they are set, and
+ * not again. Lazily, because it calls functions of that rest and does not say that it needs it. With LD_BIND_NOW this
+ * fails, and loading UCX rewrites what it likes.
+ */
+static void *load_without_events(void)
+{
+    void *ucm_library = dlopen(ucm_file, RTLD_LAZY | RTLD_LOCAL);
+    void (*set)(const ucm_global_config_t *options);
+    turn_events_off(ucm_library);
+    if (ucm_library != NULL && find(ucm_library, "ucm_set_global_opts", &set)) {
+        const ucm_global_config_t *options = dlsym(ucm_library, "ucm_global_opts");
+        if (options != NULL) {
+            set(options);
+        }
+    }
+    return ucm_library;
+}
+
 /* Nobody has made a context yet, so these settings are nobody else's. */
-static void make_quiet(void *ucs_library)
+static void make_quiet(void *ucs_library, void *ucm_library)
 {
     ucs_status_t (*set)(const char *name, const char *value);
     const bool can_set = find(ucs_library, "ucs_global_opts_set_value", &set);
@@ -120,9 +140,8 @@ static void make_quiet(void *ucs_library)
     if (can_set && !afd__ucx_environment_says("UCX_MEMTYPE_CACHE")) {
         (void)set("MEMTYPE_CACHE", "n");
     }
-    if (!afd__ucx_environment_says("UCX_MEM_EVENTS")) {
-        keep_from_memory(dlopen(ucm_file, RTLD_NOW | RTLD_LOCAL));
-    }
+    /* Loading the rest has set the options again. */
+    turn_events_off(ucm_library);
     if (!afd__ucx_environment_says("UCX_HANDLE_ERRORS")) {
         give_signals_back(ucs_library);
     }
@@ -139,7 +158,8 @@ static bool is_loaded(const char *file)
 
 static afd_status fail_missing(const char *file, afd_error *error)
 {
-    const char *reason = dlerror();
+    /* Of this thread, in the C libraries that we know. */
+    const char *reason = dlerror(); /* NOLINT(concurrency-mt-unsafe) */
     return afd__fail(error, AFD_ERR_NOT_FOUND, "ucx", 0, 0, "cannot open %s; install libucx0, or UCX 1.13 or later: %s",
                      file, reason == NULL ? "no reason given" : reason);
 }
@@ -148,8 +168,9 @@ static afd_status fail_missing(const char *file, afd_error *error)
 static afd_status open_libraries(afd__ucp *ucp, afd_error *error)
 {
     stack_t signal_stack;
-    const bool is_ours = !is_loaded(ucs_file);
+    const bool is_ours = !is_loaded(ucs_file) && !is_loaded(ucm_file);
     const bool has_stack = is_ours && sigaltstack(NULL, &signal_stack) == 0;
+    void *ucm_library = is_ours && !afd__ucx_environment_says("UCX_MEM_EVENTS") ? load_without_events() : NULL;
     void *ucp_library = dlopen(ucp_file, RTLD_NOW | RTLD_LOCAL);
     if (ucp_library == NULL) {
         return fail_missing(ucp_file, error);
@@ -159,7 +180,7 @@ static afd_status open_libraries(afd__ucp *ucp, afd_error *error)
         return fail_missing(ucs_file, error);
     }
     if (is_ours) {
-        make_quiet(ucs_library);
+        make_quiet(ucs_library, ucm_library);
     }
     /* Loading UCX also gives the thread another stack to handle signals on. */
     if (has_stack) {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * UCX itself, opened at run time: nobody needs it who does not use it. Its signal handlers, its memory hooks and what it
- * prints are switched off through its own calls when it is we who bring it into the process, unless the environment
+ * UCX itself, opened at run time: nobody needs it who does not use it. When it is we who bring it into the process, its
+ * signal handlers, its memory hooks and what it prints are switched off through its own calls, unless the environment
  * says otherwise; where it is there already, its settings are somebody else's and stay. It is never closed again.
  */
 #ifndef AFD_TRANSPORT_UCX_LIBRARY_H
@@ -14,6 +14,7 @@
 
 /* The calls that we use, each of the type that UCX's header gives it. */
 typedef struct afd__ucp {
+    __typeof__(ucp_get_version) *get_version;
     __typeof__(ucp_init_version) *init_version;
     __typeof__(ucp_cleanup) *cleanup;
     __typeof__(ucp_config_read) *config_read;

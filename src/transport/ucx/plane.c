@@ -27,7 +27,9 @@ static afd_status open_context(afd__plane *plane, const afd__plane_options *opti
     const afd__address *address = options->listen != NULL ? options->listen : options->connect;
     afd_status status = afd__address_device(address, options->listen != NULL, device, sizeof(device), error);
     if (status == AFD_OK) {
-        const afd__ucx_settings settings = { .device = device, .wakes_up = false };
+        const afd__ucx_settings settings = {
+            .device = device, .is_v6 = afd__address_is_v6(address), .wakes_up = false
+        };
         status = afd__ucx_context_create(plane->ucp, &settings, &plane->context, error);
     }
     return status;

@@ -5,36 +5,45 @@
 
 #include "base/error.h"
 
-/* One setting of ours; `variable` is what UCX calls it in the environment, behind its prefix what its calls call it. */
+/* One setting of ours: what UCX calls it in the environment, and in its calls. */
 typedef struct setting {
     const char *variable;
+    const char *name;
     const char *value;
 } setting;
 
-enum { PREFIX_BYTES = sizeof("UCX_") - 1 };
-
-static ucs_status_t set(const afd__ucp *ucp, ucp_config_t *config, setting wanted)
+/* Until 1.16 the calls name what belongs to one transport without the name of that. */
+static bool names_transports(const afd__ucp *ucp)
 {
-    if (afd__ucx_environment_says(wanted.variable)) {
-        return UCS_OK;
-    }
-    return ucp->config_modify(config, wanted.variable + PREFIX_BYTES, wanted.value);
+    unsigned major;
+    unsigned minor;
+    unsigned release;
+    ucp->get_version(&major, &minor, &release);
+    return major > 1 || minor > 16;
 }
 
 static ucs_status_t set_all(const afd__ucp *ucp, const afd__ucx_settings *settings, ucp_config_t *config)
 {
+    const bool is_long = names_transports(ucp);
     const setting wanted[] = {
-        { "UCX_TLS", "^sm" },
-        /* Eager however large it is: a message of 14 KiB over TCP takes 5 us then, and 24 us with a rendezvous. */
-        { "UCX_RNDV_THRESH", "inf" },
+        { "UCX_TLS", "TLS", "^sm" },
+        /* Measured over TCP (tests/benchmarks), a round there and back: of 115 KB it takes 43 us eager and 69 us with a
+         * rendezvous, of 460 KB 215 and 165 us. UCX itself would begin far lower. */
+        { "UCX_RNDV_THRESH", "RNDV_THRESH", "256K" },
         /* Else the port stays taken for a minute after a restart. */
-        { "UCX_TCP_CM_REUSEADDR", "y" },
-        { "UCX_NET_DEVICES", settings->device[0] == '\0' ? "all" : settings->device },
+        { "UCX_TCP_CM_REUSEADDR", "CM_REUSEADDR", "y" },
+        /* A stranger that sends more than this to a listener leaves UCX's own thread spinning for as long as the
+         * listener is there (1.13), and the default is 2 KiB: less than what a web browser may say first. */
+        { "UCX_TCP_CM_PRIV_DATA_LEN", is_long ? "TCP_CM_PRIV_DATA_LEN" : "PRIV_DATA_LEN", "64K" },
+        { "UCX_TCP_AF_PRIO", is_long ? "TCP_AF_PRIO" : "AF_PRIO", settings->is_v6 ? "inet6,inet" : "inet,inet6" },
+        { "UCX_NET_DEVICES", "NET_DEVICES", settings->device[0] == '\0' ? "all" : settings->device },
     };
     for (size_t i = 0; i < sizeof(wanted) / sizeof(wanted[0]); i++) {
-        ucs_status_t status = set(ucp, config, wanted[i]);
-        if (status != UCS_OK) {
-            return status;
+        if (!afd__ucx_environment_says(wanted[i].variable)) {
+            ucs_status_t status = ucp->config_modify(config, wanted[i].name, wanted[i].value);
+            if (status != UCS_OK) {
+                return status;
+            }
         }
     }
     return UCS_OK;

@@ -9,13 +9,15 @@
 
 typedef struct afd__ucx_settings {
     const char *device;   /* the only network device that is used and listened at; "" for every one */
+    bool is_v6;           /* of a device's addresses UCX takes one: an IPv6 one, else an IPv4 one */
     bool wakes_up;        /* its worker has a descriptor to wait at */
 } afd__ucx_settings;
 
 /*
- * A UCX context for active messages. What UCX_TLS, UCX_NET_DEVICES, UCX_RNDV_THRESH or UCX_TCP_CM_REUSEADDR in the
- * environment do not say is set here: no shared memory of UCX's own (it refuses to notice a peer's death), the one
- * device, the threshold that was measured best, and that a port may be taken again after a restart.
+ * A UCX context for active messages. What UCX_TLS, UCX_NET_DEVICES, UCX_RNDV_THRESH and UCX_TCP_... in the environment
+ * do not say is set here: no shared memory of UCX's own (it refuses to notice a peer's death), the one device and its
+ * address, the threshold that was measured best, that a port may be taken again after a restart, and how much a
+ * stranger may say at a listener.
  */
 afd_status afd__ucx_context_create(const afd__ucp *ucp, const afd__ucx_settings *settings, ucp_context_h *context,
                                    afd_error *error);

@@ -83,7 +83,7 @@ typedef struct afd__link_options {
     uint32_t session;        /* of the attention worker */
     afd_window_kind kind;    /* of the peer's window: what the link's writer writes */
     afd_shape shape;         /* of both windows */
-    uint64_t sent_bytes;     /* of a row on its way out: the slot_bytes of the writer; at most HS of the peer's window */
+    uint64_t sent_bytes;     /* of a row on its way out, slot_bytes of the writer; at most HS of the peer's window */
     uint64_t received_bytes; /* of a row that comes in; at most HS of the own window */
     afd_window *window;      /* the own one, open until the link is closed */
 } afd__link_options;

@@ -49,6 +49,9 @@ static afd_status open_worker(afd__plane *plane, afd_error *error)
     };
     ucs_status_t status = plane->ucp->worker_create(plane->context, &params, &plane->worker);
     if (status == UCS_OK) {
+        status = afd__ucx_worker_guard(plane->ucp, plane->worker);
+    }
+    if (status == UCS_OK) {
         status = plane->ucp->worker_set_am_recv_handler(plane->worker, &handler);
     }
     return status == UCS_OK ? AFD_OK : afd__ucx_fail(plane->ucp, status, "plane", "make a worker of UCX", error);

@@ -145,7 +145,10 @@ static afd_status open_worker(afd__post *post, afd_error *error)
         .cb = on_message,
         .arg = post,
     };
-    status = post->ucp->worker_set_am_recv_handler(post->worker, &handler);
+    status = afd__ucx_worker_guard(post->ucp, post->worker);
+    if (status == UCS_OK) {
+        status = post->ucp->worker_set_am_recv_handler(post->worker, &handler);
+    }
     if (status == UCS_OK) {
         status = post->ucp->worker_get_efd(post->worker, &post->fd);
     }

@@ -75,6 +75,28 @@ afd_status afd__ucx_context_create(const afd__ucp *ucp, const afd__ucx_settings 
     return AFD_OK;
 }
 
+static ucs_status_t drop_message(void *argument, const void *header, size_t header_bytes, void *data,
+                                 size_t data_bytes, const ucp_am_recv_param_t *parameters)
+{
+    (void)argument;
+    (void)header;
+    (void)header_bytes;
+    (void)data;
+    (void)data_bytes;
+    (void)parameters;
+    return UCS_OK;
+}
+
+ucs_status_t afd__ucx_worker_guard(const afd__ucp *ucp, ucp_worker_h worker)
+{
+    const ucp_am_handler_param_t last = {
+        .field_mask = UCP_AM_HANDLER_PARAM_FIELD_ID | UCP_AM_HANDLER_PARAM_FIELD_CB,
+        .id = UINT16_MAX, /* of as many bits as there are in a message */
+        .cb = drop_message,
+    };
+    return ucp->worker_set_am_recv_handler(worker, &last);
+}
+
 static afd_status status_of(ucs_status_t status)
 {
     switch (status) {

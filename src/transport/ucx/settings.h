@@ -22,6 +22,13 @@ typedef struct afd__ucx_settings {
 afd_status afd__ucx_context_create(const afd__ucp *ucp, const afd__ucx_settings *settings, ucp_context_h *context,
                                    afd_error *error);
 
+/*
+ * To be called for every worker of UCX's, before anybody can reach it: whatever number a peer gives an active message,
+ * UCX knows that nobody wants it. It looks at the handlers of numbers above the highest one that it was told without
+ * asking how many there are (1.13), so that one such message ends the process. Takes 1.5 MiB.
+ */
+ucs_status_t afd__ucx_worker_guard(const afd__ucp *ucp, ucp_worker_h worker);
+
 /* An error of UCX's, as ours: `what` is what was tried, "listen at 10.0.0.2:7000". */
 afd_status afd__ucx_fail(const afd__ucp *ucp, ucs_status_t status, const char *field, const char *what,
                          afd_error *error);

@@ -72,11 +72,13 @@ fuzz: ## libFuzzer on context and window bytes, for a short while
 # As many faults as one likes, N of them from a SEED: 300 take about five minutes.
 N ?= 300
 SEED ?= $(shell date +%s)
-faults: ## strike workers inside the hand-over: kill, stop, restart, garbage, load (N=300 SEED=...)
+# shm; ucx, over the loopback; or hosts, over UCX with a network namespace for each worker.
+TRANSPORT ?= shm
+faults: ## strike workers inside the hand-over: kill, stop, cut off, garbage (N=300 SEED=... TRANSPORT=shm|ucx|hosts)
 	@tools/packages.sh check
 	cmake --preset release -DAFD_BUILD_TESTS=ON
 	$(call build,release)
-	build/release/tests/faults/campaign $(N) $(SEED)
+	build/release/tests/faults/campaign $(TRANSPORT) $(N) $(SEED)
 
 MINUTES ?= 10
 soak: ## minutes of sessions that die and come again; memory stays flat (MINUTES=10)

@@ -13,7 +13,8 @@
 
 typedef enum afd__fault_point {
     AFD__FAULT_PUT = 0,       /* attention: a slot has its expert id and half of its row; `where` is the desc */
-    AFD__FAULT_PUBLISH = 1,   /* attention: the desc is complete but for its flag; `where` is the desc */
+    AFD__FAULT_PUBLISH = 1,   /* attention: the desc is complete but for its flag; `where` is the desc, or over UCX the
+                                 lane whose message is complete and has not left (transport/ucx/link.h) */
     AFD__FAULT_TAKE = 2,      /* FFN: a desc was found ready and nothing of it was read; `where` is the desc */
     AFD__FAULT_GIVE_BACK = 3, /* FFN: the ids are copied and refilled, the flag is still 1; `where` is the desc */
     AFD__FAULT_REPLY = 4,     /* FFN: a slot has half of its row; `where` is the flags of the micro-batch */

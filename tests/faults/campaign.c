@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * A campaign of faults between processes over shared memory, and what they cost.
+ * A campaign of faults between processes, and what they cost: over shared memory, over UCX by the loopback (ucx), or over
+ * UCX with a host for each (hosts), which are network namespaces. Ends with 77 where this machine has no such transport.
  *
- *     campaign N [SEED]        N faults, all kinds in turn; the seed is printed
- *     campaign one SEED K      the K-th fault of a campaign with that seed, alone
- *     campaign load SECONDS    no fault, and more processes than cores that compute: nobody is dropped
+ *     campaign [ucx|hosts] N [SEED]        N faults, all kinds in turn; the seed is printed
+ *     campaign [ucx|hosts] one SEED K      the K-th fault of a campaign with that seed, alone
+ *     campaign [ucx|hosts] load SECONDS    no fault, and more processes than cores that compute: nobody is dropped
  */
 #include <inttypes.h>
 #include <stdio.h>
@@ -12,6 +13,7 @@
 #include <string.h>
 
 #include "afd/wait.h"
+#include "fault_net.h"
 #include "fault_run.h"
 #include "random_numbers.h"
 
@@ -23,6 +25,9 @@ typedef struct samples {
     uint64_t lost_num;
 } samples;
 
+static fault_transport transport = FAULT_ON_SHM;
+static uint32_t skipped_num;
+
 static uint64_t seed_of(uint64_t seed, uint32_t number)
 {
     random_numbers numbers = { seed + number };
@@ -33,7 +38,12 @@ static bool run_one(uint64_t seed, uint32_t number, samples *of_kind)
 {
     fault_case f;
     fault_result result;
-    fault_case_draw(&f, seed_of(seed, number), number);
+    fault_case_draw(&f, transport, seed_of(seed, number), number);
+    if (fault_is_of_network(f.kind) && !fault_net_can_harm()) {
+        skipped_num++;
+        layer_case_free(&f.layer);
+        return true;
+    }
     const bool is_right = fault_run(&f, &result);
     samples *s = &of_kind[f.kind];
     s->detected_ns[s->num] = result.detected_ns;
@@ -86,18 +96,26 @@ static samples *make_samples(uint32_t num)
     return of_kind;
 }
 
+static const char *transport_word(void)
+{
+    return transport == FAULT_ON_SHM ? "" : transport == FAULT_ON_UCX ? " ucx" : " hosts";
+}
+
 /* Numbers [first, end). */
 static int run_all(uint64_t seed, uint32_t first, uint32_t end)
 {
     samples *of_kind = make_samples(end - first);
     for (uint32_t number = first; number < end; number++) {
         if (!run_one(seed, number, of_kind)) {
-            fprintf(stderr, "again, alone: campaign one %" PRIu64 " %" PRIu32 "\n", seed, number);
+            fprintf(stderr, "again, alone: campaign%s one %" PRIu64 " %" PRIu32 "\n", transport_word(), seed, number);
             return 1;
         }
     }
     print_table(of_kind);
-    printf("%" PRIu32 " faults, every row right, nobody else dropped, nothing left\n", end - first);
+    if (skipped_num > 0) {
+        printf("skipped %" PRIu32 " of the network: this user may not have one, or there is no nft\n", skipped_num);
+    }
+    printf("%" PRIu32 " faults, every row right, nobody else dropped, nothing left\n", end - first - skipped_num);
     return 0;
 }
 
@@ -107,7 +125,8 @@ static int run_load(uint32_t seconds)
     fault_case f;
     fault_result result;
     printf("seed %" PRIu64 ", %" PRIu32 " s of load\n", seed, seconds);
-    fault_case_draw(&f, seed, FAULT_LOAD);
+    fault_case_draw(&f, transport, seed, 0);
+    f.kind = FAULT_LOAD;
     f.load_ms = seconds * 1000;
     const bool is_right = fault_run(&f, &result);
     layer_case_free(&f.layer);
@@ -115,22 +134,57 @@ static int run_load(uint32_t seconds)
     return is_right ? 0 : 1;
 }
 
-int main(int argc, char **argv)
+static int usage(void)
 {
-    if (argc == 3 && strcmp(argv[1], "load") == 0) {
-        return run_load((uint32_t)strtoul(argv[2], NULL, 10));
+    fprintf(stderr, "usage: campaign [shm|ucx|hosts] N [SEED] | [...] one SEED K | [...] load SECONDS\n");
+    return 2;
+}
+
+/* Whether the first word is one of a transport. */
+static bool take_transport(const char *word)
+{
+    static const struct {
+        const char *word;
+        fault_transport transport;
+    } words[] = { { "shm", FAULT_ON_SHM }, { "ucx", FAULT_ON_UCX }, { "hosts", FAULT_ON_HOSTS } };
+    for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++) {
+        if (strcmp(word, words[i].word) == 0) {
+            transport = words[i].transport;
+            return true;
+        }
     }
-    if (argc == 4 && strcmp(argv[1], "one") == 0) {
-        const uint32_t number = (uint32_t)strtoul(argv[3], NULL, 10);
-        return run_all(strtoull(argv[2], NULL, 10), number, number + 1);
+    return false;
+}
+
+static int run_many(const char *num_word, const char *seed_word)
+{
+    const uint32_t num = (uint32_t)strtoul(num_word, NULL, 10);
+    const uint64_t seed = seed_word != NULL ? strtoull(seed_word, NULL, 10) : afd_clock_ns();
+    if (num == 0) {
+        return usage();
     }
-    const uint32_t num = argc >= 2 ? (uint32_t)strtoul(argv[1], NULL, 10) : 0;
-    if (argc < 2 || argc > 3 || num == 0) {
-        fprintf(stderr, "usage: campaign N [SEED] | campaign one SEED K | campaign load SECONDS\n");
-        return 2;
-    }
-    const uint64_t seed = argc == 3 ? strtoull(argv[2], NULL, 10) : afd_clock_ns();
     printf("seed %" PRIu64 ", %" PRIu32 " faults\n", seed, num);
     (void)fflush(stdout);
     return run_all(seed, 0, num);
+}
+
+int main(int argc, char **argv)
+{
+    int word_num = argc - 1;
+    char **words = argv + 1;
+    if (word_num > 0 && take_transport(words[0])) {
+        words++;
+        word_num--;
+    }
+    if (!fault_net_open(transport)) {
+        return 77;
+    }
+    if (word_num == 2 && strcmp(words[0], "load") == 0) {
+        return run_load((uint32_t)strtoul(words[1], NULL, 10));
+    }
+    if (word_num == 3 && strcmp(words[0], "one") == 0) {
+        const uint32_t number = (uint32_t)strtoul(words[2], NULL, 10);
+        return run_all(strtoull(words[1], NULL, 10), number, number + 1);
+    }
+    return word_num == 1 || word_num == 2 ? run_many(words[0], word_num == 2 ? words[1] : NULL) : usage();
 }

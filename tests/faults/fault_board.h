@@ -45,7 +45,7 @@ typedef struct fault_board {
     int32_t hit_num;         /* atomic: passes of the victim through the point since then */
     int32_t finish;          /* atomic: attention workers end when their open rounds are over */
     int32_t drain[FAULT_RANKS_MAX]; /* atomic: FFN workers end in order */
-    int32_t released;        /* atomic: a victim that sleeps or spoils goes on as if nothing were */
+    int32_t released;        /* atomic: a victim that sleeps goes on as if nothing were */
     uint64_t struck_ns;      /* atomic: when the victim was struck; 0: not yet */
     fault_seat attention[FAULT_SESSIONS_MAX];
     fault_seat ffn[FAULT_RANKS_MAX];
@@ -78,7 +78,7 @@ int fault_be_attention(const fault_world *world, uint32_t session);
 void fault_set_trap(const fault_world *world);
 
 /* The clocks of all members: short, so that a campaign is. */
-afd_member_options fault_member_options(void);
+afd_member_options fault_member_options(const fault_case *f);
 
 static inline int32_t board_get(const int32_t *word)
 {

@@ -12,10 +12,11 @@ typedef struct kind_facts {
     const char *text;
     char side;
     int reason;
+    int transports;
 } kind_facts;
 
 static const kind_facts facts[FAULT_KIND_NUM] = {
-#define FAULT_KIND_FACTS(name, text, side, reason) [name] = { text, side, reason },
+#define FAULT_KIND_FACTS(name, text, side, reason, transports) [name] = { text, side, reason, transports },
     FAULT_KIND_MAP(FAULT_KIND_FACTS)
 #undef FAULT_KIND_FACTS
 };
@@ -30,9 +31,33 @@ char fault_side(fault_kind kind)
     return facts[kind].side;
 }
 
-int fault_reason(fault_kind kind)
+int fault_reason(const fault_case *f)
 {
-    return facts[kind].reason;
+    const int reason = facts[f->kind].reason;
+    return f->transport != FAULT_ON_SHM && reason == AFD_DROP_EXITED ? AFD_DROP_CLOSED : reason;
+}
+
+bool fault_is_deadly(fault_kind kind)
+{
+    return facts[kind].reason == AFD_DROP_EXITED;
+}
+
+bool fault_is_of_network(fault_kind kind)
+{
+    return kind == FAULT_LOSS || kind == FAULT_CUT_ATTENTION || kind == FAULT_CUT_FFN;
+}
+
+/* The kinds of a transport, in turn. */
+static fault_kind kind_of(fault_transport transport, uint32_t number)
+{
+    fault_kind kinds[FAULT_KIND_NUM];
+    uint32_t num = 0;
+    for (fault_kind kind = 0; kind < FAULT_KIND_NUM; kind++) {
+        if ((facts[kind].transports & (int)transport) != 0) {
+            kinds[num++] = kind;
+        }
+    }
+    return kinds[number % num];
 }
 
 /* Whether tokens of any session go to a rank: its experts may all have a copy that is used instead. */
@@ -65,9 +90,18 @@ static uint32_t draw_victim(const fault_case *f, random_numbers *numbers)
 /* One that the victim comes by: an int8 row is made in its place, and not put. */
 static afd__fault_point draw_point(const fault_case *f, random_numbers *numbers)
 {
-    const bool spoils = f->kind == FAULT_WILD_IDS || f->kind == FAULT_WILD_FLAGS; /* a desc that is complete */
+    /* A desc or a message that is complete. */
+    const bool spoils = f->kind == FAULT_WILD_IDS || f->kind == FAULT_WILD_FLAGS || f->kind == FAULT_WILD_MESSAGE;
+    /* Over UCX whoever receives writes into its own window, and may be struck in the middle of that, too. */
+    const bool receives = f->transport != FAULT_ON_SHM && !spoils && random_chance(numbers, 30);
     if (fault_side(f->kind) != 'f') {
+        if (receives) {
+            return random_chance(numbers, 50) ? AFD__FAULT_REPLY : AFD__FAULT_ANSWER;
+        }
         return spoils || f->layer.quantize || random_chance(numbers, 50) ? AFD__FAULT_PUBLISH : AFD__FAULT_PUT;
+    }
+    if (receives) {
+        return random_chance(numbers, 50) ? AFD__FAULT_PUT : AFD__FAULT_PUBLISH;
     }
     return (afd__fault_point)(AFD__FAULT_TAKE + random_below(numbers, 4));
 }
@@ -80,11 +114,11 @@ static uint32_t draw_group(const fault_case *f, random_numbers *numbers)
     return all_sync ? f->layer.attention_num : 1;
 }
 
-void fault_case_draw(fault_case *f, uint64_t seed, uint32_t number)
+void fault_case_draw(fault_case *f, fault_transport transport, uint64_t seed, uint32_t number)
 {
     random_numbers numbers = { seed };
-    const fault_kind kind = (fault_kind)(number % FAULT_KIND_NUM);
-    *f = (fault_case){ .seed = seed, .kind = kind, .load_ms = FAULT_LOAD_MS };
+    const fault_kind kind = kind_of(transport, number);
+    *f = (fault_case){ .seed = seed, .transport = transport, .kind = kind, .load_ms = FAULT_LOAD_MS };
     layer_case *c = &f->layer;
     c->seed = random_u64(&numbers);
     c->attention_num = 2 + random_below(&numbers, FAULT_SESSIONS_MAX - 1);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The two sides of a fault's world, each in a process of its own, which know of each other names alone. */
+/* The two sides of a fault's world, each in a process of its own, which know of each other names or addresses alone. */
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -8,19 +8,28 @@
 #include <unistd.h>
 
 #include "fault_board.h"
+#include "fault_net.h"
 
 #define MILLISECONDS UINT64_C(1000000)
 #define SECONDS UINT64_C(1000000000)
 
 enum { LATE_NUM = 4 };
 
-afd_member_options fault_member_options(void)
+static const char secret[] = "what the members of a campaign know";
+
+afd_member_options fault_member_options(const fault_case *f)
 {
     afd_member_options options = AFD_MEMBER_OPTIONS_INIT;
+    /* A packet that was lost is sent again after 200 ms, 400 ms, and so on: five losses in a row are not to happen. */
+    const uint64_t patience = f->kind == FAULT_LOSS ? 12 : 1;
     options.heartbeat_ns = 100 * MILLISECONDS;
-    options.dead_ns = 1 * SECONDS;
-    options.deadline_ns = 2 * SECONDS;
+    options.dead_ns = patience * 1 * SECONDS;
+    options.deadline_ns = patience * 2 * SECONDS;
     options.drain_ns = 20 * SECONDS;
+    if (f->transport != FAULT_ON_SHM) {
+        options.secret = secret;
+        options.secret_bytes = sizeof(secret);
+    }
     return options;
 }
 
@@ -110,11 +119,16 @@ static int serve(ffn_member *self, afd_ffn_worker *worker)
 int fault_be_ffn(const fault_world *world, uint32_t rank)
 {
     ffn_member self = { .base = { world, 'f', rank }, .seat = &world->board->ffn[rank] };
-    afd_member_options options = fault_member_options();
+    afd_member_options options = fault_member_options(world->f);
     afd_ffn_worker *worker = NULL;
     char name[FAULT_NAME_BYTES];
+    char address[FAULT_ADDRESS_BYTES];
     afd_error error;
     fault_ffn_name(world, rank, name);
+    if (world->f->transport != FAULT_ON_SHM) {
+        fault_net_door(rank, address);
+        options.listen = address;
+    }
     afd_ffn_worker_options worker_options = layer_case_ffn_options(&world->f->layer, rank);
     worker_options.window_name = name;
     worker_options.experts = run_experts;
@@ -147,8 +161,9 @@ typedef struct attention_member {
     const layer_case *c;
     fault_seat *seat;
     afd_attention_worker *worker;
+    uint64_t patience_ns; /* for the results of a round */
     const char *names[FAULT_RANKS_MAX];
-    char name_texts[FAULT_RANKS_MAX][FAULT_NAME_BYTES];
+    char name_texts[FAULT_RANKS_MAX][FAULT_NAME_BYTES]; /* or addresses */
     flight *flights;      /* [M] */
     uint16_t *output;     /* [BS][H] */
     uint16_t *expected;
@@ -174,8 +189,7 @@ static int32_t holder_in(const char *message)
 /* Until everybody is there; a place that somebody else holds is asked for again. */
 static afd_status join(attention_member *self, bool again, afd_error *error)
 {
-    const afd_member_options template = fault_member_options();
-    afd_member_options options = template;
+    afd_member_options options = fault_member_options(self->base.world->f);
     options.observer = log_event;
     options.observer_arg = &self->base;
     for (;;) {
@@ -257,7 +271,7 @@ static bool is_right(attention_member *self, const flight *f)
 static afd_status collect(attention_member *self, flight *f, afd_error *error)
 {
     afd_late late[LATE_NUM];
-    afd_wait wait = wait_some(late, 8 * SECONDS);
+    afd_wait wait = wait_some(late, self->patience_ns);
     const size_t bytes = (size_t)self->c->micro_batch_size * self->c->hidden * sizeof(uint16_t);
     const afd_status status = afd_attention_worker_collect(self->worker, f->round.micro_batch, f->expert_scales,
                                                            self->output, &wait, error);
@@ -407,7 +421,8 @@ static int be_attention(attention_member *self)
     afd_error error;
     fault_attention_name(self->base.world, self->base.number, getpid(), name);
     afd_attention_worker_options options = layer_case_attention_options(self->c, self->base.number);
-    options.window_name = name;
+    /* Between hosts nobody else can see the window, and so nobody removes what a killed one leaves: it is private. */
+    options.window_name = self->base.world->f->transport == FAULT_ON_SHM ? name : NULL;
     afd_status status = afd_attention_worker_create(&options, &self->worker, &error);
     if (status == AFD_OK) {
         status = join(self, false, &error);
@@ -428,9 +443,14 @@ int fault_be_attention(const fault_world *world, uint32_t session)
         .base = { world, 'a', session },
         .c = &world->f->layer,
         .seat = &world->board->attention[session],
+        .patience_ns = 4 * fault_member_options(world->f).deadline_ns,
     };
     for (uint32_t rank = 0; rank < self.c->ffn_num; rank++) {
-        fault_ffn_name(world, rank, self.name_texts[rank]);
+        if (world->f->transport == FAULT_ON_SHM) {
+            fault_ffn_name(world, rank, self.name_texts[rank]);
+        } else {
+            fault_net_door(rank, self.name_texts[rank]);
+        }
         self.names[rank] = self.name_texts[rank];
     }
     make_flights(&self);

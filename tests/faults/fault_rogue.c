@@ -4,6 +4,7 @@
 #include <signal.h>
 #include <stddef.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
@@ -12,7 +13,9 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "fault_net.h"
 #include "random_numbers.h"
+#include "wire_rogue.h"
 
 enum { VISITS = 60, OPEN_MAX_NUM = 8, MESSAGE_BYTES = 4096 };
 
@@ -40,7 +43,40 @@ static void send_nonsense(int fd, random_numbers *numbers)
     (void)send(fd, message, bytes, MSG_NOSIGNAL | MSG_DONTWAIT);
 }
 
-void fault_pester(const fault_world *world, uint64_t seed)
+/* Goes round all kinds of visits. */
+static void pester_wire(const fault_world *world, uint64_t seed)
+{
+    const afd_member_options options = fault_member_options(world->f);
+    for (uint32_t rank = 0; rank < world->f->layer.ffn_num; rank++) {
+        char door[FAULT_ADDRESS_BYTES];
+        fault_net_door(rank, door);
+        wire_rogue *rogue = wire_rogue_create(door, options.secret, options.secret_bytes, seed + rank);
+        if (rogue == NULL) {
+            _exit(EXIT_FAILURE);
+        }
+        for (int i = 0; i < VISITS; i++) {
+            wire_rogue_visit(rogue, (wire_visit)(i % WIRE_VISIT_NUM));
+        }
+        wire_rogue_free(rogue);
+    }
+}
+
+/* The run has no UCX in it, because it forks. */
+static bool pester_from_outside(const fault_world *world, uint64_t seed)
+{
+    int status = 0;
+    (void)fflush(NULL);
+    const pid_t child = fork();
+    if (child == 0) {
+        (void)prctl(PR_SET_PDEATHSIG, SIGKILL);
+        fault_net_enter('a', world->f->victim);
+        pester_wire(world, seed);
+        _exit(EXIT_SUCCESS);
+    }
+    return child > 0 && waitpid(child, &status, 0) == child && status == 0;
+}
+
+static bool pester_by_name(const fault_world *world, uint64_t seed)
 {
     random_numbers numbers = { seed };
     int open_fds[OPEN_MAX_NUM];
@@ -66,6 +102,12 @@ void fault_pester(const fault_world *world, uint64_t seed)
             (void)close(open_fds[i]);
         }
     }
+    return true;
+}
+
+bool fault_pester(const fault_world *world, uint64_t seed)
+{
+    return world->f->transport == FAULT_ON_SHM ? pester_by_name(world, seed) : pester_from_outside(world, seed);
 }
 
 static _Noreturn void compute_until(uint64_t end_ns)

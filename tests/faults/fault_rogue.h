@@ -3,12 +3,15 @@
 #ifndef AFD_TEST_FAULT_ROGUE_H
 #define AFD_TEST_FAULT_ROGUE_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "fault_board.h"
 
-/* Connects to every door, many times: random messages, cut-off ones, none at all. */
-void fault_pester(const fault_world *world, uint64_t seed);
+/* Connects to every door, many times: random messages, cut-off ones, none at all. Between hosts it is a process of its
+ * own, on the host of a session, and does everything that wire_rogue.h has. False
+ * if it could not. */
+bool fault_pester(const fault_world *world, uint64_t seed);
 
 /* As many processes as there are cores, and one more, that compute. */
 void fault_burn(uint32_t milliseconds);

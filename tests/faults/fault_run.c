@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "fault_board.h"
+#include "fault_net.h"
 #include "fault_rogue.h"
 
 /* What only a hang can reach. */
@@ -106,6 +107,7 @@ static void start_member(run *r, char side, uint32_t number, bool is_victim)
         if (is_victim) {
             fault_set_trap(&r->world);
         }
+        fault_net_enter(side, number);
         _exit(side == 'f' ? fault_be_ffn(&r->world, number) : fault_be_attention(&r->world, number));
     }
     board_set(&seat_of(r, side, number)->pid, child);
@@ -306,9 +308,20 @@ static bool lose_and_return(run *r)
     return true;
 }
 
+static bool is_cut(const run *r)
+{
+    return r->f->kind == FAULT_CUT_ATTENTION || r->f->kind == FAULT_CUT_FFN;
+}
+
+/* Whoever is stopped, or cut off, is not heard for a while and then is there again. */
 static bool stop_and_continue(run *r)
 {
     const pid_t pid = r->struck_pid;
+    if (is_cut(r)) {
+        fault_net_cut(fault_side(r->f->kind), r->f->victim);
+        board_set_u64(&r->board->struck_ns, afd_clock_ns());
+        board_set(&r->board->released, 1);
+    }
     if (!look_until(r, is_reported_by_all, "not everybody reports the stopped one")) {
         return false;
     }
@@ -322,12 +335,41 @@ static bool stop_and_continue(run *r)
         board_set(&victim_of(r)->pid, pid);
     }
     mark(r);
-    (void)kill(pid, SIGCONT);
+    if (is_cut(r)) {
+        fault_net_heal(fault_side(r->f->kind), r->f->victim);
+    } else {
+        (void)kill(pid, SIGCONT);
+    }
     r->struck_pid = 0;
     return true;
 }
 
-/* Somebody else wants the place of one that is stopped, is refused, and has it when that one is dead. */
+static bool is_refused_by(run *r, pid_t holder)
+{
+    if (!look_until(r, was_refused, "nobody is refused")) {
+        return false;
+    }
+    if (board_get(&victim_of(r)->refused_by_pid) != holder) {
+        complain(r, "refused because of process %d, must be %d", (int)board_get(&victim_of(r)->refused_by_pid),
+                 (int)holder);
+    }
+    return !r->failed;
+}
+
+/* Between hosts the place is free as soon as the stopped one has lost it: nothing that it may still send is taken. When
+ * it goes on, the place is another's, and it is told whose. */
+static bool replace_on_wires(run *r, pid_t stopped)
+{
+    const pid_t newcomer = board_get(&victim_of(r)->pid);
+    mark(r);
+    if (!look_until(r, have_recovered, "the newcomer does not go on")) {
+        return false;
+    }
+    (void)kill(stopped, SIGCONT);
+    return is_refused_by(r, newcomer);
+}
+
+/* Somebody else wants the place of one that is stopped. On one host it is refused, and has it when that one is dead. */
 static bool stop_and_replace(run *r)
 {
     const pid_t stopped = r->struck_pid;
@@ -335,12 +377,8 @@ static bool stop_and_replace(run *r)
         return false;
     }
     start_member(r, 'a', r->f->victim, false);
-    if (!look_until(r, was_refused, "the newcomer is not refused")) {
+    if (r->f->transport == FAULT_ON_SHM ? !is_refused_by(r, stopped) : !replace_on_wires(r, stopped)) {
         return false;
-    }
-    if (board_get(&victim_of(r)->refused_by_pid) != stopped) {
-        complain(r, "refused because of process %d, must be %d", (int)board_get(&victim_of(r)->refused_by_pid),
-                 (int)stopped);
     }
     mark(r);
     (void)kill(stopped, SIGKILL);
@@ -366,8 +404,12 @@ static bool disturb(run *r)
     board_set_u64(&r->board->struck_ns, afd_clock_ns());
     if (r->f->kind == FAULT_LOAD) {
         fault_burn(r->f->load_ms);
-    } else {
-        fault_pester(&r->world, r->f->seed);
+    } else if (r->f->kind == FAULT_LOSS) {
+        fault_net_lose();
+        rest(r->f->load_ms);
+        fault_net_lose_no_more();
+    } else if (!fault_pester(&r->world, r->f->seed)) {
+        complain(r, "the rogue could not do what it is for");
     }
     mark(r);
     return true;
@@ -387,6 +429,8 @@ static bool let_it_happen(run *r)
         return lose_and_return(r);
     case FAULT_STOP_ATTENTION:
     case FAULT_STOP_FFN:
+    case FAULT_CUT_ATTENTION:
+    case FAULT_CUT_FFN:
         return stop_and_continue(r);
     case FAULT_REPLACE_ATTENTION:
         return stop_and_replace(r);
@@ -394,8 +438,9 @@ static bool let_it_happen(run *r)
     case FAULT_SLOW_FFN:
         return be_slow(r);
     case FAULT_WILD_IDS:
+    case FAULT_WILD_MESSAGE:
         r->struck_pid = 0;
-        if (!look_until(r, is_reported, "nobody reports the wild ids")) {
+        if (!look_until(r, is_reported, "nobody reports what is wild")) {
             return false;
         }
         mark(r);
@@ -421,7 +466,7 @@ static bool strike(run *r)
         return false;
     }
     /* Whoever dies is no member any more, until another one is started. */
-    if (has_victim && (fault_reason(r->f->kind) == AFD_DROP_EXITED || r->f->kind == FAULT_REPLACE_ATTENTION)) {
+    if (has_victim && (fault_is_deadly(r->f->kind) || r->f->kind == FAULT_REPLACE_ATTENTION)) {
         board_set(&victim_of(r)->pid, 0);
     }
     return let_it_happen(r) && look_until(r, have_recovered, "not everybody goes on after the fault");
@@ -455,7 +500,7 @@ static void check_entry(run *r, const fault_entry *entry, pid_t victim_pid)
     }
     if (!reports_victim(r, entry)) {
         complain(r, "somebody else was dropped: %c%" PRIu32 " says: %s", entry->side, entry->observer, entry->text);
-    } else if ((int)entry->reason != fault_reason(r->f->kind)) {
+    } else if ((int)entry->reason != fault_reason(r->f)) {
         complain(r, "dropped for another reason (%d): %s", (int)entry->reason, entry->text);
     } else if (entry->pid != (uint32_t)victim_pid) {
         complain(r, "process %" PRIu32 " is named, must be %d: %s", entry->pid, (int)victim_pid, entry->text);

@@ -7,6 +7,7 @@
 
 #include "afd/window.h"
 #include "fault_board.h"
+#include "fault_spoil.h"
 
 enum { SLOW_STEP_MS = 20, FLAG_GARBAGE = 0x5A5A5A5A, WILD_ID = 999999 };
 
@@ -31,10 +32,19 @@ static void strike(void *where)
         break;
     case FAULT_SLOW_ATTENTION:
     case FAULT_SLOW_FFN:
+    case FAULT_CUT_ATTENTION: /* until it is cut off */
+    case FAULT_CUT_FFN:
         sleep_until_released(trap_world->board);
         break;
     case FAULT_WILD_IDS:
-        afd_ffn_desc_expert_ids(where)[0] = WILD_ID;
+        if (f->transport == FAULT_ON_SHM) {
+            afd_ffn_desc_expert_ids(where)[0] = WILD_ID;
+        } else {
+            fault_spoil_ids(where, WILD_ID);
+        }
+        break;
+    case FAULT_WILD_MESSAGE:
+        fault_spoil_message(where, f->seed);
         break;
     case FAULT_WILD_FLAGS:
         /* What a mad process writes, not a store of the protocol. The publish that follows would repair it, so the

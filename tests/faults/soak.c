@@ -226,7 +226,7 @@ int main(int argc, char **argv)
 {
     const double minutes = argc >= 2 ? strtod(argv[1], NULL) : 0;
     const uint64_t seed = argc == 3 ? strtoull(argv[2], NULL, 10) : afd_clock_ns();
-    fault_case f = { .layer = { .seed = seed, .attention_num = SESSIONS, .ffn_num = RANKS,
+    fault_case f = { .transport = FAULT_ON_SHM, .layer = { .seed = seed, .attention_num = SESSIONS, .ffn_num = RANKS,
                                 .sync_group_size = seed % 2 == 0 ? SESSIONS : 1, .type = AFD_TOKEN_BF16 } };
     if (argc < 2 || argc > 3 || !(minutes > 0)) {
         fprintf(stderr, "usage: soak MINUTES [SEED]\n");

@@ -3,7 +3,8 @@
 # Runs one case of workers on several hosts. A host is a process that has a network, a /dev/shm, a hostname and process
 # numbers of its own; all of them hang on a bridge in a network that is nobody else's. The kernel takes everything back
 # when the last process of it ends, and all of them end with the first, so nothing is left, whoever is killed.
-#     run_case.sh AFD TOOLS CASE      AFD: the program; TOOLS: the folder of json_get; CASE: a file of cases/
+#     run_case.sh AFD TOOLS ROGUE CASE    AFD: the program; TOOLS: the folder of json_get; ROGUE: the program of
+#                                         tests/faults; CASE: a file of cases/
 # Ends with 0, 1, or 77 where this machine cannot run the case, with the reason on stdout. KEEP=FOLDER keeps what the
 # workers said.
 set -u
@@ -31,7 +32,7 @@ if [[ -z ${AFD_HOSTS:-} ]]; then
     skip "this user may not make network, process and mount namespaces here"
 fi
 
-export AFD=$1 TOOLS=$2
+export AFD=$1 TOOLS=$2 ROGUE=$3
 work=$(mktemp -d "${TMPDIR:-/tmp}/afd-hosts.XXXXXX")
 # shellcheck disable=SC2317 # the trap calls it
 at_end() {
@@ -44,5 +45,5 @@ cd "$work" || exit 1
 # shellcheck source=tests/hosts/hosts.sh
 source "$here/hosts.sh"
 # shellcheck disable=SC1090 # which case, the caller says
-source "$3"
+source "$4"
 conclude

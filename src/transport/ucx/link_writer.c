@@ -235,7 +235,7 @@ static afd_status link_publish(afd_writer *base, const afd_round *round, afd_err
         .row_bytes = link->row_bytes,
     };
     memcpy(lane->sent_payload + lane->put_num * link->row_bytes, lane->entries, lane->put_num * sizeof(*lane->entries));
-    afd__fault_at(is_round ? AFD__FAULT_PUBLISH : AFD__FAULT_ANSWER, NULL);
+    afd__fault_at(is_round ? AFD__FAULT_PUBLISH : AFD__FAULT_ANSWER, lane);
     lane->is_open = is_round;
     if (!is_round) {
         afd__lane_clear(lane); /* a ROUND's rows say until its ANSWER which slots may be answered */

@@ -9,7 +9,7 @@ for session in 0 1; do
 done
 go_on a0 a1
 cut a1
-await_line f0 'session 1 .*was dropped: .*no sign'
+await_line f0 'session 1 .*was dropped: .*silent'
 await_line a1 'is lost'
 go_on a0
 heal a1

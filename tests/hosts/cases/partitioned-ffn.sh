@@ -10,7 +10,7 @@ done
 go_on a0 a1
 cut f
 for session in 0 1; do
-    await_line f0 "session $session .*was dropped: .*no sign"
+    await_line f0 "session $session .*was dropped: .*silent"
     await_line "a$session" 'is lost'
 done
 heal f

@@ -10,7 +10,7 @@ for session in 0 1; do
 done
 go_on a0 a1
 signal a1 STOP
-await_line f0 'session 1 .*was dropped: .*no sign'
+await_line f0 'session 1 .*was dropped: .*silent'
 go_on a0
 signal a1 CONT
 await_line f0 'session 1 .*joined again'

@@ -2,7 +2,8 @@
 /*
  * Places where a test may strike: in the middle of what must survive a death. A library that is shipped has none of
  * them; with AFD_FAULT_POINTS, which tests/faults compiles for itself, each calls the hook, which may write to `where`,
- * stop the process or end it.
+ * stop the process or end it. What goes to a window of another host passes the same points, with `where` NULL: in put,
+ * and before a round or an answer is sent.
  */
 #ifndef AFD_BASE_FAULT_H
 #define AFD_BASE_FAULT_H

@@ -150,8 +150,8 @@ bool afd__attention_member_link_is_broken(const afd_attention_worker *worker, ui
     return links != NULL && links[rank].link != NULL && afd__link_state_of(links[rank].link) == AFD__LINK_BROKEN;
 }
 
-/* Why the link is gone is said over the post, and may be heard later than that it is; so it is waited for, for a while in
- * which nobody can do anything with the link. */
+/* Why the link is gone is said over the post, and may be heard later than that it is; so it is waited for, for a while
+ * in which nobody can do anything with the link. */
 static bool is_to_be_lost(const struct afd__attention_member *member, afd__attention_link *made, bool at_once,
                           afd_drop_reason *reason)
 {

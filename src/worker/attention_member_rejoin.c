@@ -91,8 +91,8 @@ afd_status afd_attention_worker_join(afd_attention_worker *worker, const char *c
 
 /* ---- leaving ---- */
 
-/* A link stays until the goodbye is answered, because its end could be heard of before the goodbye; nothing is sent over
- * it any more. */
+/* A link stays until the goodbye is answered, because its end could be heard of before the goodbye; nothing is sent
+ * over it any more. */
 static void close_writers(afd_attention_worker *worker)
 {
     const afd__attention_link *links = worker->member->links;

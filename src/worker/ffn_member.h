@@ -19,8 +19,8 @@
 #include "worker/ffn_worker.h"
 #include "worker/member/door.h"
 
-/* The link of a session of another host. It belongs to the worker's thread, as its plane does, so that the keeper, which
- * may be done with a guest at any time, never pulls it from under a step. */
+/* The link of a session of another host. It belongs to the worker's thread, as its plane does, so that the keeper,
+ * which may be done with a guest at any time, never pulls it from under a step. */
 typedef struct afd__ffn_link {
     afd__link *link;          /* NULL: there is none */
     uint64_t key;

@@ -10,8 +10,10 @@
 #include "fuzz.h"
 #include "reply_input.h"
 #include "schedule_case.h"
+#include "transport/ucx/wire.h"
 #include "window/header.h"
 #include "window_file_input.h"
+#include "wire_input.h"
 #include "worker/member/message.h"
 
 enum { SEED_BYTES_MAX = 16384 };
@@ -361,6 +363,68 @@ static void write_message_seeds(const char *folder)
     write_knock_seeds(folder);
 }
 
+/* ---- messages of a plane ---- */
+
+static void append_wire(seed_input *seed, uint8_t options, afd__wire_kind kind, uint64_t round, uint32_t row_num)
+{
+    const size_t payload_bytes = row_num * (size_t)(WIRE_ROW_BYTES + sizeof(afd__wire_entry));
+    const wire_message message = {
+        .options = options,
+        .header_bytes = sizeof(afd__wire_header),
+        .payload_bytes = { (uint8_t)payload_bytes, (uint8_t)(payload_bytes >> 8) },
+    };
+    const afd__wire_header header = {
+        .magic = AFD__WIRE_MAGIC,
+        .version = AFD__WIRE_VERSION,
+        .kind = (uint32_t)kind,
+        .key = WIRE_KEY,
+        .round = round,
+        .session = WIRE_SESSION,
+        .row_num = row_num,
+        .row_bytes = WIRE_ROW_BYTES,
+    };
+    append(seed, &message, sizeof(message));
+    append(seed, &header, sizeof(header));
+    for (uint32_t i = 0; i < row_num; i++) {
+        append(seed, "twelve bytes", WIRE_ROW_BYTES);
+    }
+    for (uint32_t i = 0; i < row_num; i++) {
+        const afd__wire_entry entry = { 2 * i, kind == AFD__WIRE_ROUND ? (int32_t)i : 0 };
+        append(seed, &entry, sizeof(entry));
+    }
+}
+
+static void write_wire_seeds(const char *folder)
+{
+    const struct {
+        const char *name;
+        uint8_t options; /* of all but the greeting */
+    } cases[] = {
+        { "plain", WIRE_ANSWER },
+        { "fetched", WIRE_ANSWER | WIRE_FETCHED },
+        { "parked", WIRE_ANSWER | WIRE_HELD },
+        { "fetched_late", WIRE_ANSWER | WIRE_FETCHED | WIRE_LATE },
+        { "stranger", WIRE_STRANGER },
+        { "nameless", WIRE_NAMELESS },
+        { "bent", WIRE_ANSWER | WIRE_BEND },
+        { "never_answered", 0 },
+    };
+    for (size_t i = 0; i < 2 * sizeof(cases) / sizeof(cases[0]); i++) {
+        char name[64];
+        seed_input seed = { .length = 0 };
+        const uint8_t whole = i % 2 == 0 ? 0 : WIRE_TO_ATTENTION;
+        const uint8_t options = cases[i / 2].options;
+        append(&seed, &whole, 1);
+        append_wire(&seed, 0, whole == 0 ? AFD__WIRE_ATTACH : AFD__WIRE_ATTACHED, 0, 0);
+        for (uint64_t round = 1; round <= 3; round++) {
+            append_wire(&seed, options, whole == 0 ? AFD__WIRE_ROUND : AFD__WIRE_ANSWER, round, 8);
+        }
+        append_wire(&seed, 0, whole == 0 ? AFD__WIRE_ROUND : AFD__WIRE_ANSWER, 4, 0);
+        (void)snprintf(name, sizeof(name), "%s_%s", whole == 0 ? "round" : "answer", cases[i / 2].name);
+        write_seed(folder, name, &seed);
+    }
+}
+
 int main(int argc, char **argv)
 {
     char folder[256];
@@ -377,6 +441,7 @@ int main(int argc, char **argv)
         { "batch", write_batch_seeds },
         { "reply", write_reply_seeds },
         { "member_message", write_message_seeds },
+        { "wire", write_wire_seeds },
     };
     for (size_t i = 0; i < sizeof(targets) / sizeof(targets[0]); i++) {
         (void)snprintf(folder, sizeof(folder), "%s/%s", argv[1], targets[i].target);

@@ -5,8 +5,8 @@
 # What the objects of the library refer to outside of themselves. A library never prints, never sets or reads the
 # environment, never catches a signal, never ends the process; but transport/ucx/library.c looks whether the user has
 # set a variable of UCX's, whose library reads them anyway. The operators, the hand-over, writing into a mapped
-# window, and what a worker does in a step, a dispatch or a collect in addition refer to nothing but libafd itself and
-# copying: no allocation, no lock, no system call.
+# window, what goes over a link, and what a worker does in a step, a dispatch or a collect in addition refer to nothing
+# but libafd itself and copying: no allocation, no lock, no system call.
 set -eu
 
 undefined=$(mktemp)
@@ -23,7 +23,8 @@ for object in "$@"; do
         BEGIN {
             layer = object ~ /\/(ffn|attention)\/[^\/]*$/ || object ~ /\/window\/(handover|writer)[.][^\/]*$/ ||
                     object ~ /\/worker\/(ffn_worker_step|attention_worker_round|member_stats)[.][^\/]*$/ ||
-                    object ~ /\/transport\/mapped[.][^\/]*$/ ? "token path" : "library"
+                    object ~ /\/transport\/mapped[.][^\/]*$/ ||
+                    object ~ /\/transport\/ucx\/(wire|link_writer|link_receive)[.][^\/]*$/ ? "token path" : "library"
         }
         {
             name = $2

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "plane_rogue.h"
 
+#include <time.h>
+
 #include "afd/wait.h"
 #include "cmocka_headers.h"
 #include "transport/ucx/settings.h"
@@ -90,6 +92,10 @@ void plane_rogue_disconnect(plane_rogue *rogue)
         plane_rogue_progress(rogue);
     }
     assert_int_equal(rogue->flying_num, 0);
+    /* UCX 1.13 gives up (an assertion of its own) where an event of this descriptor, which its thread is late to hand
+     * over, is found when the number is already another worker's of the same process. */
+    (void)nanosleep(&(struct timespec){ 0, 200000 }, NULL);
+    plane_rogue_progress(rogue);
 }
 
 void plane_rogue_close(plane_rogue *rogue)

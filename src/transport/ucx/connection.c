@@ -80,7 +80,7 @@ void afd__connection_knock(ucp_conn_request_h request, void *arg)
         (void)plane->ucp->listener_reject(plane->listener, request);
         return;
     }
-    plane->callers[plane->caller_num++] = request;
+    plane->callers[plane->caller_num++].request = request;
     plane->has_chores = true;
 }
 
@@ -92,7 +92,7 @@ static void take_callers_in(afd__plane *plane)
         afd__connection *connection = NULL;
         ucp_ep_params_t params = {
             .field_mask = UCP_EP_PARAM_FIELD_CONN_REQUEST,
-            .conn_request = plane->callers[i],
+            .conn_request = plane->callers[i].request,
         };
         (void)make(plane, &params, "answer a caller", &connection, NULL); /* who is lost so was nobody yet */
     }

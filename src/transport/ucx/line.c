@@ -18,7 +18,7 @@ static bool has_news(const afd__line *line)
 }
 
 /* A line that its caller has is told of once each time that something is new. */
-static void become_ready(afd__line *line)
+void afd__line_become_ready(afd__line *line)
 {
     afd__post *post = line->post;
     if (line->is_ready || line->is_closed || line->is_caller || !has_news(line)) {
@@ -83,7 +83,7 @@ void afd__line_break(afd__line *line, afd__line_trouble trouble, ucs_status_t fa
     if (line->trouble == AFD__TROUBLE_NONE) {
         line->trouble = trouble;
         line->failure = failure;
-        become_ready(line);
+        afd__line_become_ready(line);
     }
 }
 
@@ -94,7 +94,7 @@ static void on_error(void *argument, ucp_ep_h endpoint, ucs_status_t status)
     ((afd__line *)argument)->is_done = true;
 }
 
-static afd__packet *make_packet(afd__line *line, afd__packet_kind kind, const void *content, size_t content_bytes)
+afd__packet *afd__packet_make(afd__line *line, afd__packet_kind kind, const void *content, size_t content_bytes)
 {
     afd__packet *packet = malloc(sizeof(*packet) + content_bytes);
     if (packet != NULL) {
@@ -105,106 +105,6 @@ static afd__packet *make_packet(afd__line *line, afd__packet_kind kind, const vo
         }
     }
     return packet;
-}
-
-/* A copy of what came in; NULL, and the line is broken, where that is not to be had. */
-static afd__packet *copy_packet(afd__line *line, const afd__packet_header *header, const void *content,
-                                size_t content_bytes)
-{
-    if (content_bytes > AFD__POST_PACKET_BYTES) {
-        afd__line_break(line, AFD__TROUBLE_SIZE, UCS_OK);
-        return NULL;
-    }
-    if (header->kind == AFD__PACKET_CONTENT && line->inbox_num + line->early_num >= AFD__POST_INBOX_NUM) {
-        afd__line_break(line, AFD__TROUBLE_FLOOD, UCS_OK);
-        return NULL;
-    }
-    afd__packet *packet = make_packet(line, (afd__packet_kind)header->kind, content, content_bytes);
-    if (packet == NULL) {
-        afd__line_break(line, AFD__TROUBLE_MEMORY, UCS_OK);
-        return NULL;
-    }
-    packet->header = *header;
-    return packet;
-}
-
-static void keep_in_inbox(afd__line *line, afd__packet *packet)
-{
-    packet->next = NULL;
-    *line->inbox_end = packet;
-    line->inbox_end = &packet->next;
-    line->inbox_num++;
-    become_ready(line);
-}
-
-/* The packet whose turn it is; it is taken over. */
-static void take_packet(afd__line *line, afd__packet *packet)
-{
-    line->taken_num++;
-    if (packet->header.kind == AFD__PACKET_CONTENT && !line->is_closed && line->trouble == AFD__TROUBLE_NONE) {
-        keep_in_inbox(line, packet);
-        return;
-    }
-    if (packet->header.kind == AFD__PACKET_BYE) {
-        line->owes_bye_back = true;
-        afd__line_break(line, AFD__TROUBLE_BYE, UCS_OK);
-    } else if (packet->header.kind == AFD__PACKET_BYE_BACK) {
-        line->is_done = true;
-    }
-    free(packet);
-}
-
-/* The early one whose turn has come; NULL if there is none. */
-static afd__packet *next_early(afd__line *line)
-{
-    afd__packet **place = &line->early_first;
-    while (*place != NULL && (*place)->header.number != line->taken_num) {
-        place = &(*place)->next;
-    }
-    afd__packet *packet = *place;
-    if (packet != NULL) {
-        *place = packet->next;
-        line->early_num--;
-    }
-    return packet;
-}
-
-static bool is_early_already(const afd__line *line, uint32_t number)
-{
-    const afd__packet *packet = line->early_first;
-    while (packet != NULL && packet->header.number != number) {
-        packet = packet->next;
-    }
-    return packet != NULL;
-}
-
-void afd__line_take(afd__line *line, const afd__packet_header *header, const void *content, size_t content_bytes)
-{
-    if (line->peer_key == 0) {
-        line->peer_key = header->key;
-    }
-    if (header->key == 0 || header->key != line->peer_key) {
-        return;
-    }
-    const uint32_t ahead_num = header->number - line->taken_num; /* a distance, so that numbers may wrap */
-    if (ahead_num > AFD__POST_INBOX_NUM || is_early_already(line, header->number)) {
-        afd__line_break(line, AFD__TROUBLE_FLOOD, UCS_OK); /* nobody has so many under way, or sends one twice */
-        return;
-    }
-    afd__packet *packet = copy_packet(line, header, content, content_bytes);
-    if (packet == NULL) {
-        return;
-    }
-    if (ahead_num > 0) {
-        packet->next = line->early_first;
-        line->early_first = packet;
-        line->early_num++;
-        return;
-    }
-    while (packet != NULL) {
-        take_packet(line, packet);
-        packet = next_early(line);
-    }
 }
 
 /* ---- Sending ---- */
@@ -245,7 +145,7 @@ static ucs_status_t send_packet(afd__line *line, afd__packet *packet)
 
 static ucs_status_t send_goodbye(afd__line *line, afd__packet_kind kind)
 {
-    afd__packet *packet = make_packet(line, kind, NULL, 0);
+    afd__packet *packet = afd__packet_make(line, kind, NULL, 0);
     return packet == NULL ? UCS_ERR_NO_MEMORY : send_packet(line, packet);
 }
 
@@ -260,7 +160,7 @@ afd_status afd__line_send(afd__line *line, const void *packet, size_t packet_byt
     if (line->outbox_num >= AFD__POST_OUTBOX_NUM) {
         return AFD_NOT_YET;
     }
-    afd__packet *copy = make_packet(line, AFD__PACKET_CONTENT, packet, packet_bytes);
+    afd__packet *copy = afd__packet_make(line, AFD__PACKET_CONTENT, packet, packet_bytes);
     if (copy == NULL) {
         return AFD_ERR_NO_MEMORY;
     }
@@ -324,7 +224,7 @@ afd_status afd__line_receive(afd__line *line, void *packet, size_t capacity, siz
     }
     line->inbox_num--;
     free(first);
-    become_ready(line);
+    afd__line_become_ready(line);
     return AFD_OK;
 }
 
@@ -392,7 +292,7 @@ afd__line *afd__line_accept(afd__post *post)
     }
     if (found != NULL) {
         found->is_caller = false;
-        become_ready(found);
+        afd__line_become_ready(found);
     }
     return found;
 }

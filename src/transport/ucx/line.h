@@ -111,6 +111,12 @@ ucs_status_t afd__line_make_endpoint(afd__line *line, ucp_ep_params_t *parameter
 /* From a callback: it is broken, for the first reason that is given. */
 void afd__line_break(afd__line *line, afd__line_trouble trouble, ucs_status_t failure);
 
+/* It is among those that afd__post_next_ready() gives, if its caller has something to find out. */
+void afd__line_become_ready(afd__line *line);
+
+/* A packet with a copy of the content, to be freed; NULL without memory. */
+afd__packet *afd__packet_make(afd__line *line, afd__packet_kind kind, const void *content, size_t content_bytes);
+
 /* From a callback: content or a goodbye came in. Copied. */
 void afd__line_take(afd__line *line, const afd__packet_header *header, const void *content, size_t content_bytes);
 

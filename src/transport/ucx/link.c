@@ -208,51 +208,53 @@ static void enter(afd__link *link)
     plane->links = link;
 }
 
-static afd_status make_link(afd__plane *plane, const afd__link_options *options, afd__link **link, afd_error *error)
+/* NULL, and why, without one. */
+static afd__link *make_link(afd__plane *plane, const afd__link_options *options, afd_status *status, afd_error *error)
 {
-    afd_status status = check_options(options, error);
-    if (status == AFD_OK && afd__link_find(plane, options->key) != NULL) {
-        status = afd__fail(error, AFD_ERR_EXISTS, "options.key", options->key, 0, "a link has this key already");
+    *status = check_options(options, error);
+    if (*status == AFD_OK && afd__link_find(plane, options->key) != NULL) {
+        *status = afd__fail(error, AFD_ERR_EXISTS, "options.key", options->key, 0, "a link has this key already");
     }
-    if (status != AFD_OK) {
-        return status;
+    if (*status != AFD_OK) {
+        return NULL;
     }
     afd__link *made = calloc(1, sizeof(*made));
     if (made == NULL) {
-        return afd__fail(error, AFD_ERR_NO_MEMORY, "link", sizeof(*made), 0, "no memory for a link of %zu bytes",
-                         sizeof(*made));
+        *status = afd__fail(error, AFD_ERR_NO_MEMORY, "link", sizeof(*made), 0, "no memory for a link of %zu bytes",
+                            sizeof(*made));
+        return NULL;
     }
     fill_in(made, plane, options);
-    status = make_memory(made, error);
-    if (status == AFD_OK) {
-        status = afd_writer_local_create(options->window, &made->window_writer, error);
+    *status = make_memory(made, error);
+    if (*status == AFD_OK) {
+        *status = afd_writer_local_create(options->window, &made->window_writer, error);
     }
-    if (status != AFD_OK) {
+    if (*status != AFD_OK) {
         free_link(made);
-        return status;
+        return NULL;
     }
-    *link = made;
-    return AFD_OK;
+    return made;
 }
 
 afd_status afd__link_expect(afd__plane *plane, const afd__link_options *options, afd__link **link, afd_error *error)
 {
-    afd__link *made = NULL;
-    afd_status status = make_link(plane, options, &made, error);
-    if (status == AFD_OK) {
-        enter(made);
-        *link = made;
+    afd_status status = AFD_OK;
+    afd__link *made = make_link(plane, options, &status, error);
+    if (made == NULL) {
+        return status;
     }
-    return status;
+    enter(made);
+    *link = made;
+    return AFD_OK;
 }
 
 afd_status afd__link_connect(afd__plane *plane, const afd__address *address, const afd__link_options *options,
                              afd__link **link, afd_error *error)
 {
-    afd__link *made = NULL;
     afd__connection *connection = NULL;
-    afd_status status = make_link(plane, options, &made, error);
-    if (status != AFD_OK) {
+    afd_status status = AFD_OK;
+    afd__link *made = make_link(plane, options, &status, error);
+    if (made == NULL) {
         return status;
     }
     status = afd__connection_make(plane, address, &connection, error);

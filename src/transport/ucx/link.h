@@ -78,6 +78,11 @@ struct afd__connection {
     bool is_gone;
 };
 
+/* Who has knocked and has no endpoint yet. */
+typedef struct afd__caller {
+    ucp_conn_request_h request;
+} afd__caller;
+
 struct afd__plane {
     const afd__ucp *ucp;
     ucp_context_h context;
@@ -87,7 +92,7 @@ struct afd__plane {
     uint32_t half_open_max;
     uint32_t half_open_num;
     uint32_t caller_num;
-    ucp_conn_request_h *callers; /* [half_open_max]: who knocks and has no endpoint yet */
+    afd__caller *callers;        /* [half_open_max] */
     uint64_t patience_ns;
     uint64_t expiry_ns;          /* when the oldest half-open connection has been so for too long; UINT64_MAX: none */
     afd__connection *connections;

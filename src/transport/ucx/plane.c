@@ -27,7 +27,9 @@ static afd_status open_context(afd__plane *plane, const afd__plane_options *opti
     const afd__address *address = options->listen != NULL ? options->listen : options->connect;
     afd_status status = afd__address_device(address, options->listen != NULL, device, sizeof(device), error);
     if (status == AFD_OK) {
-        const afd__ucx_settings settings = { .device = device, .wakes_up = false };
+        const afd__ucx_settings settings = {
+            .device = device, .is_v6 = afd__address_is_v6(address), .wakes_up = false
+        };
         status = afd__ucx_context_create(plane->ucp, &settings, &plane->context, error);
     }
     return status;
@@ -97,7 +99,7 @@ afd_status afd__plane_open(const afd__plane_options *options, afd__plane **plane
     }
     const uint32_t half_open_max = options->listen != NULL ? options->half_open_max : 0;
     afd__plane *made = calloc(1, sizeof(*made));
-    ucp_conn_request_h *callers = calloc(half_open_max + (size_t)1, sizeof(*callers));
+    afd__caller *callers = calloc(half_open_max + (size_t)1, sizeof(*callers));
     if (made == NULL || callers == NULL) {
         free(made);
         free(callers);
@@ -156,7 +158,7 @@ const afd__address *afd__plane_address(const afd__plane *plane)
 static void turn_callers_away(afd__plane *plane)
 {
     for (uint32_t i = 0; i < plane->caller_num; i++) {
-        (void)plane->ucp->listener_reject(plane->listener, plane->callers[i]);
+        (void)plane->ucp->listener_reject(plane->listener, plane->callers[i].request);
     }
     plane->caller_num = 0;
     plane->half_open_max = 0;

@@ -10,15 +10,21 @@
  *                              ◄── ANSWER m, n ────────────   put, publish: the answer of that round, also an empty one
  *
  * Credits: one ROUND is under way per (link, micro-batch), and its ANSWER gives the credit back. So is_free() of an
- * attention worker's link is true when nothing of that micro-batch is under way.
+ * attention worker's link is true when nothing of that micro-batch is under way. Rounds are counted by the link itself,
+ * from 1 in each micro-batch. A ROUND that comes in while the ANSWER before it has not left waits in the link's memory:
+ * a peer that does not read holds up nobody else, and no FFN worker waits for it.
  *
  * One message carries everything that goes to one peer for one (session, micro-batch): a header that is checked field
  * by field, the rows, and where they belong. The receiver's own thread copies rows into its window and then sets the
  * flags; nothing relies on the order of two messages. Every message has the link's key, a random number that its two
  * ends know from the door; what comes with another one is of an incarnation that is over, or of nobody: it is dropped
- * and counted. A message that breaks the rules, or a ROUND into a micro-batch that is not free, breaks the link.
+ * and counted, and if its connection is no link's yet, that is ended, by which who has a key that is over learns it. A
+ * message that breaks the rules breaks the link over whose connection it came, as do a ROUND into a micro-batch that is
+ * not free and an ANSWER with slots that its ROUND did not have.
  *
- * Rows are copied into the link's memory by put() and lent from it by stage(), so a writer is always idle.
+ * Rows are copied into the link's memory by put() and lent from it by stage(), so a writer is always idle. A broken
+ * link takes everything, which goes nowhere, as a dead process's window does: it must not fail a reply that serves
+ * others. Its is_free() stays false, and whoever owns it looks at its state.
  *
  * Nothing blocks. Threads: a plane and its links belong to the worker's thread. fork: the child does not use them.
  */
@@ -40,7 +46,7 @@ typedef struct afd__plane_options {
     const afd__address *listen;  /* FFN worker: where links are made to; NULL: nobody can */
     const afd__address *connect; /* attention worker: any address that will be connected to, for the device */
     uint32_t half_open_max;      /* connections that have not attached themselves to a link; more are turned away */
-    uint64_t patience_ns;        /* for how long one may stay so */
+    uint64_t patience_ns;        /* for how long one may stay so; it is ended then */
 } afd__plane_options;
 
 /* What came in and was not used. */
@@ -52,7 +58,8 @@ typedef struct afd__plane_counters {
     uint64_t received_bytes;
 } afd__plane_counters;
 
-/* AFD_ERR_NOT_FOUND without UCX, naming the package; AFD_ERR_EXISTS if the port is taken; AFD_ERR_SYSTEM. */
+/* AFD_ERR_NOT_FOUND without UCX, naming the package; AFD_ERR_EXISTS if the port is taken; AFD_ERR_SYSTEM. `listen` and
+ * `connect` are copied. */
 afd_status afd__plane_open(const afd__plane_options *options, afd__plane **plane, afd_error *error);
 
 /* Closes all links first; waits for UCX to let go of them, 200 ms at most. NULL is allowed. */
@@ -76,15 +83,15 @@ typedef struct afd__link_options {
     uint32_t session;        /* of the attention worker */
     afd_window_kind kind;    /* of the peer's window: what the link's writer writes */
     afd_shape shape;         /* of both windows */
-    uint64_t sent_bytes;     /* of a row on its way out: the slot_bytes of the writer; at most HS of the peer's window */
+    uint64_t sent_bytes;     /* of a row on its way out, slot_bytes of the writer; at most HS of the peer's window */
     uint64_t received_bytes; /* of a row that comes in; at most HS of the own window */
     afd_window *window;      /* the own one, open until the link is closed */
 } afd__link_options;
 
-/* FFN worker: waits for whoever has the key. */
+/* FFN worker: waits for whoever has the key. AFD_ERR_EXISTS if a link of the plane has it. */
 afd_status afd__link_expect(afd__plane *plane, const afd__link_options *options, afd__link **link, afd_error *error);
 
-/* Attention worker: connects. */
+/* Attention worker: connects. That nobody is there is found out later, by the state. */
 afd_status afd__link_connect(afd__plane *plane, const afd__address *address, const afd__link_options *options,
                              afd__link **link, afd_error *error);
 

@@ -48,8 +48,8 @@ afd_status afd__channel_connect(const char *name, afd__channel *channel, afd_err
 /* AFD_NOT_YET if nobody is there. */
 afd_status afd__channel_accept(int listener, afd__channel *channel, afd_error *error);
 
-/* Of a socket. AFD_ERR_ACCESS for another user's process, or one that cannot be seen from here; AFD_ERR_PEER for one that
- * has ended already. */
+/* Of a socket. AFD_ERR_ACCESS for another user's process, or one that cannot be seen from here; AFD_ERR_PEER for one
+ * that has ended already. */
 afd_status afd__channel_identify(const afd__channel *channel, afd__peer *peer, afd_error *error);
 
 /* Whether the process of a pidfd has ended. */

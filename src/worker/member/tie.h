@@ -154,7 +154,8 @@ bool afd__ties_need_post(const afd__ties *ties);
 
 /*
  * Without the lock, for it may have to ask a name server: finds the addresses of ties to other hosts that have none yet
- * and may be connected to now. AFD_ERR_INVALID for what is no address; a host that nobody knows is asked for again.
+ * and may be connected to now. AFD_ERR_INVALID for what is no address; a host that nobody knows is looked for where it
+ * was, or asked for again when the tie is tried again.
  */
 afd_status afd__ties_resolve(afd__ties *ties, afd_error *error);
 

@@ -19,7 +19,9 @@ uint64_t afd__tie_tag(const afd__ties *ties, const afd__tie *tie, bool is_proces
 afd__tie *afd__tie_of(const afd__ties *ties, uint64_t tag)
 {
     afd__tie *tie = tag >> 30 < ties->tie_num ? &ties->ties[tag >> 30] : NULL;
-    return tie != NULL && afd__channel_is_open(&tie->channel) && (tie->serial & 0x1FFFFFFFU) == (tag >> 1 & 0x1FFFFFFFU) ? tie : NULL;
+    bool is_it = tie != NULL && afd__channel_is_open(&tie->channel) &&
+                 (tie->serial & 0x1FFFFFFFU) == (tag >> 1 & 0x1FFFFFFFU);
+    return is_it ? tie : NULL;
 }
 
 /* ---- hearing ---- */

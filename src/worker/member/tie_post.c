@@ -23,6 +23,7 @@ void afd__ties_set_names(afd__ties *ties, const char *const *names)
     for (uint32_t i = 0; i < ties->tie_num; i++) {
         ties->ties[i].is_remote = afd__address_is_one(names[i]);
         ties->ties[i].is_resolved = false;
+        ties->ties[i].address.socket_bytes = 0;
         ties->ties[i].pause_ns = 0;
     }
     afd__ties_unlock(ties);
@@ -37,7 +38,7 @@ bool afd__ties_need_post(const afd__ties *ties)
     return any;
 }
 
-/* Only the worker's thread resolves, so it may look at what it has written itself; the keeper reads it under the lock. */
+/* Only the worker's thread resolves, so it may look at what it has written itself; the keeper reads under the lock. */
 static afd_status resolve(afd__ties *ties, afd__tie *tie, afd_error *error)
 {
     afd__address address;
@@ -45,10 +46,8 @@ static afd_status resolve(afd__ties *ties, afd__tie *tie, afd_error *error)
     afd__ties_lock(ties);
     if (status == AFD_OK) {
         tie->address = address;
-        tie->is_resolved = true;
-    } else {
-        tie->retry_ns = afd_clock_ns() + afd__tie_next_pause(tie, AFD__TIE_RETRY_NS);
     }
+    tie->is_resolved = tie->address.socket_bytes != 0; /* where it was is better than nowhere */
     afd__ties_unlock(ties);
     return status == AFD_ERR_NOT_FOUND ? AFD_OK : status;
 }

@@ -69,6 +69,9 @@ json_t *afd_cli_look_worker_json(const afd_cli_look *before, const afd_cli_look 
     afd_cli_json_set(object, "refuse_num", afd_cli_json_u64(stats->refuse_num));
     afd_cli_json_set(object, "late_num", afd_cli_json_u64(stats->late_num));
     afd_cli_json_set(object, "lost_round_num", afd_cli_json_u64(stats->lost_round_num));
+    afd_cli_json_set(object, "stale_num", afd_cli_json_u64(stats->stale_num));
+    afd_cli_json_set(object, "garbage_num", afd_cli_json_u64(stats->garbage_num));
+    afd_cli_json_set(object, "credit_wait_num", afd_cli_json_u64(stats->credit_wait_num));
     if (with_rates) {
         add_worker_rates(object, before, look);
     }

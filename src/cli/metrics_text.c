@@ -152,6 +152,12 @@ static const struct {
     { "afd_worker_deadlines_total", "Deadlines that passed.", offsetof(afd_worker_stats, late_num) },
     { "afd_worker_lost_rounds_total", "Attention: rounds that ended without a result.",
       offsetof(afd_worker_stats, lost_round_num) },
+    { "afd_worker_stale_messages_total", "Between hosts: messages of an epoch or a round that was over.",
+      offsetof(afd_worker_stats, stale_num) },
+    { "afd_worker_garbage_messages_total", "Between hosts: messages that break the rules.",
+      offsetof(afd_worker_stats, garbage_num) },
+    { "afd_worker_credit_waits_total", "Between hosts, attention: dispatches whose micro-batch was not given back yet.",
+      offsetof(afd_worker_stats, credit_wait_num) },
 };
 
 /* ---- of its members ---- */

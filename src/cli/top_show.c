@@ -81,6 +81,16 @@ static void print_events(const afd_cli_look *look, FILE *stream)
     (void)fputc('\n', stream);
 }
 
+/* Of a worker that has met others of other hosts, and to which something has happened there. */
+static void print_between_hosts(const afd_cli_look *look, FILE *stream)
+{
+    const afd_worker_stats *now = &look->worker;
+    if (now->stale_num != 0 || now->garbage_num != 0 || now->credit_wait_num != 0) {
+        (void)fprintf(stream, "%-13s%" PRIu64 " stale messages, %" PRIu64 " that break the rules, %" PRIu64
+                      " waits for credit\n", "other hosts", now->stale_num, now->garbage_num, now->credit_wait_num);
+    }
+}
+
 void afd_cli_top_print(const afd_cli_look *before, const afd_cli_look *look, uint32_t row_max, bool colour,
                        FILE *stream)
 {
@@ -92,6 +102,7 @@ void afd_cli_top_print(const afd_cli_look *before, const afd_cli_look *look, uin
     afd_cli_look_print_worker(look, stream);
     if (afd_cli_look_has_worker(look)) {
         print_events(look, stream);
+        print_between_hosts(look, stream);
         (void)fputc('\n', stream);
         print_totals(before, look, stream);
     }

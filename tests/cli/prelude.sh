@@ -76,6 +76,21 @@ counted=(--worker "$worker_counts" --member "0:$live_counts"
 # What varies in metrics: times, and whose window it is.
 metric_figures() { sed -E -e 's/(_seconds\{.*\}) [0-9.]+$/\1 N/' -e 's/pid="[0-9]+"/pid="N"/'; }
 
+# needs_ucx: the case is skipped where workers of several hosts cannot be tried. It is asked for at a port at which
+# nobody is.
+needs_ucx() {
+    local said
+    if [[ -n ${AFD_CLI_NO_LOOPBACK:-} ]]; then
+        echo "skipped: the loopback of its own network is down, and ip (iproute2) is not here"
+        exit 77
+    fi
+    said=$(afd doctor --connect 127.0.0.1:1 2>&1)
+    if [[ $said == *libucx* ]]; then
+        echo "skipped: $said"
+        exit 77
+    fi
+}
+
 # ---- afd run ----
 
 # await COMMAND...: until it succeeds, for so long as only a hang takes, under ThreadSanitizer on a busy machine too.
@@ -209,6 +224,22 @@ start_ffn() {
     start ffn "$@"
     await_line "$1" '^afd ffn: open'
 }
+
+# address NAME: where one listens.
+address() { sed -n 's/^afd [a-z]*: listening at \([0-9.]*:[0-9]*\).*/\1/p' "$1.err"; }
+
+# start_listener NAME OPTIONS: an `afd doctor --listen` in the background, at any free port.
+start_listener() {
+    local name=$1
+    shift
+    setpriv --pdeathsig KILL env --default-signal=INT,TERM,HUP \
+        "$AFD" doctor --listen 127.0.0.1:0 "$@" >"$name.out" 2>"$name.err" &
+    pid[$name]=$!
+    await_line "$name" 'listening'
+}
+
+# A file that only its owner may read, with a token in it.
+token() { (umask 077 && printf '%s\n' "$2" >"$1"); }
 
 # await_line NAME PATTERN: until a worker has said something of the kind.
 await_line() { await grep -qE "$2" "$1.err"; }

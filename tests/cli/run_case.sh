@@ -11,14 +11,15 @@ here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 self=$here/run_case.sh
 
 # A /dev/shm of our own, so that other tests, and people, neither see our windows nor lose theirs; and a network, to
-# which the names of workers' doors belong.
+# which the names of workers' doors belong, and their ports. Its loopback is down at first.
 if [[ -z ${AFD_CLI_SHM:-} ]]; then
     for unshare in "unshare --mount --net" "unshare --user --map-root-user --mount --net"; do
         # shellcheck disable=SC2086 # words, on purpose
         if $unshare mount -t tmpfs -o size=64m,mode=1777 afd-test /dev/shm 2>/dev/null; then
             # shellcheck disable=SC2016,SC2086 # expanded by the inner shell
             AFD_CLI_SHM=private exec $unshare bash -c \
-                'mount -t tmpfs -o size=64m,mode=1777 afd-test /dev/shm && exec "$@"' bash "$self" "$@"
+                'mount -t tmpfs -o size=64m,mode=1777 afd-test /dev/shm &&
+                 { ip link set lo up 2>/dev/null || export AFD_CLI_NO_LOOPBACK=1; } && exec "$@"' bash "$self" "$@"
         fi
     done
     # Not allowed to: then one case at a time, and only those that touch nothing but their own names.

@@ -119,7 +119,8 @@ static void apply_slots(const afd_window *window, const char *text)
 /* The fields of the two structures, in their order. */
 static const char *const worker_fields[] = { "started_ns", "beat_ns", "step_num", "micro_batch_num", "row_num",
                                              "byte_num", "wild_num", "join_num", "leave_num", "drop_num",
-                                             "refuse_num", "late_num", "lost_round_num", "draining", NULL };
+                                             "refuse_num", "late_num", "lost_round_num", "draining", "stale_num",
+                                             "garbage_num", "credit_wait_num", NULL };
 static const char *const member_fields[] = { "state", "pid", "epoch", "joined_ns", "heard_ns", "delivered_ns",
                                              "micro_batch_num", "row_num", "byte_num", "in_flight_num", "late_num",
                                              "drop_num", "wild_num", "join_num", "micro_batch", "layer_id", NULL };

@@ -182,6 +182,14 @@ static afd_status fly(attention *self, afd_error *error)
     return status;
 }
 
+/* Over UCX: says goodbye. Sessions did not begin in the same round there, so others may still have some to go, in which
+ * nobody is to wait for this one. */
+static afd_status leave_all(attention *self, afd_error *error)
+{
+    self->member.wait.deadline_ns = 0;
+    return afd_attention_worker_leave(self->worker, &self->member.wait, error);
+}
+
 static bool work(attention *self)
 {
     afd_error error;
@@ -202,10 +210,13 @@ static bool work(attention *self)
     }
     self->member.seat->began_ns = afd_clock_ns();
     afd_status status = fly(self, &error);
+    self->member.seat->ended_ns = afd_clock_ns();
+    if (status == AFD_OK && self->job->options.ucx) {
+        status = leave_all(self, &error);
+    }
     if (status < 0) {
         run_member_note_refusal(&self->member, &error);
     }
-    self->member.seat->ended_ns = afd_clock_ns();
     afd_attention_worker_count(self->worker, &self->member.seat->counters);
     if (status == AFD_OK) {
         run_verifier_finish(&self->verifier); /* it takes its time; who asked for the end does not want to wait */

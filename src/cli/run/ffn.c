@@ -2,6 +2,8 @@
 #include "run/ffn.h"
 
 #include <inttypes.h>
+#include <stdio.h>
+#include <time.h>
 
 #include "afd/member.h"
 #include "afd/worker.h"
@@ -9,6 +11,8 @@
 #include "run/arrival.h"
 #include "run/experts/experts.h"
 #include "run/member.h"
+
+enum { NOBODY_PAUSE_NS = 1000 * 1000 };
 
 typedef struct ffn {
     run_member member;
@@ -157,8 +161,9 @@ static bool step(ffn *self, bool *is_done, afd_error *error)
     case AFD_DEADLINE:
         report_late(self);
         return true;
-    case AFD_NOBODY_LIVE: /* over UCX: all were lost, which the next step says */
-        return self->member.trouble.status != AFD_OK;
+    case AFD_NOBODY_LIVE: /* over UCX: all have left, and whoever leads the run says so in a moment, or were lost */
+        (void)nanosleep(&(struct timespec){ .tv_nsec = NOBODY_PAUSE_NS }, NULL);
+        return true;
     case AFD_STOPPED:
         *is_done = true;
         return false;

@@ -92,6 +92,11 @@ fresh_copy
 sed -i 's/^local:/    afd_planted;\n&/' "$tree/src/libafd.map"
 finds '+afd_planted' "$here/symbols.sh" "$tree" "$work/libafd.so" "$compiler"
 fresh_copy
+echo 'void other(void); void other(void) {}' | "$compiler" -shared -fPIC -x c -o "$work/libucp.so.0" -
+"$compiler" -shared -fPIC -Wl,--no-as-needed -Wl,--version-script="$tree/src/libafd.map" -o "$work/libafd.so" \
+    "$work/library.c" "$work/libucp.so.0"
+finds 'the library needs more than libc' "$here/symbols.sh" "$root" "$work/libafd.so" "$compiler"
+fresh_copy
 grep -v afd_version "$tree/src/libafd.map" >"$work/short.map"
 library "$work/short.map"
 finds '-afd_version' "$here/symbols.sh" "$tree" "$work/libafd.so" "$compiler"

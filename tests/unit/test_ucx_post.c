@@ -3,6 +3,9 @@
 #include <arpa/inet.h>
 #include <ifaddrs.h>
 #include <net/if.h>
+#include <poll.h>
+#include <pthread.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -467,6 +470,95 @@ static void a_killed_process_is_noticed(void **state)
     close_world(&world);
 }
 
+/* A post as a keeper has it: its thread waits at the descriptor, and shares a lock with who sends. */
+typedef struct keeper {
+    afd__post *post;
+    pthread_mutex_t lock;
+    bool is_over; /* under the lock */
+    bool is_echo; /* sends back what comes in */
+    uint32_t received_num;
+    pthread_t thread;
+} keeper;
+
+static void keep_line(keeper *k, afd__line *line)
+{
+    char packet[AFD__POST_PACKET_BYTES];
+    size_t packet_bytes;
+    while (line != NULL && afd__line_receive(line, packet, sizeof(packet), &packet_bytes, NULL) == AFD_OK) {
+        k->received_num++;
+        if (k->is_echo) {
+            (void)afd__line_send(line, packet, packet_bytes);
+        }
+    }
+}
+
+static void *keep(void *argument)
+{
+    keeper *k = argument;
+    afd__line *line = NULL;
+    bool is_over = false;
+    while (!is_over) {
+        struct pollfd readable = { .fd = afd__post_fd(k->post), .events = POLLIN };
+        /* Longer than the test's patience: nothing but the descriptor wakes it. */
+        (void)poll(&readable, 1, 60000);
+        (void)pthread_mutex_lock(&k->lock);
+        afd__post_progress(k->post);
+        line = line == NULL ? afd__line_accept(k->post) : line;
+        keep_line(k, line);
+        is_over = k->is_over;
+        (void)pthread_mutex_unlock(&k->lock);
+    }
+    return NULL;
+}
+
+static void say_that_it_is_over(keeper *k)
+{
+    (void)pthread_mutex_lock(&k->lock);
+    k->is_over = true;
+    (void)pthread_mutex_unlock(&k->lock);
+}
+
+static void a_send_of_another_thread_wakes_who_waits_at_the_descriptor(void **state)
+{
+    (void)state;
+    enum { PACKET_NUM = 500 };
+    post_world world = { .post_num = 0 };
+    keeper called = { .lock = PTHREAD_MUTEX_INITIALIZER, .is_echo = true };
+    keeper calling = { .lock = PTHREAD_MUTEX_INITIALIZER };
+    called.post = open_listening(&world, 4);
+    calling.post = open_calling(&world, called.post);
+    afd__line *line;
+    size_t packet_bytes;
+    char packet[AFD__POST_PACKET_BYTES] = { 0 };
+    assert_int_equal(pthread_create(&called.thread, NULL, keep, &called), 0);
+    assert_int_equal(pthread_create(&calling.thread, NULL, keep, &calling), 0);
+    (void)pthread_mutex_lock(&calling.lock);
+    assert_int_equal(afd__line_connect(calling.post, afd__post_address(called.post), &line, NULL), AFD_OK);
+    (void)pthread_mutex_unlock(&calling.lock);
+    const uint64_t end_ns = afd_clock_ns() + UINT64_C(40000000000);
+    for (uint32_t sent_num = 0, received_num = 0; received_num < PACKET_NUM;) {
+        assert_true(afd_clock_ns() < end_ns);
+        (void)pthread_mutex_lock(&calling.lock);
+        if (sent_num < PACKET_NUM && sent_num - received_num < 8 &&
+            afd__line_send(line, packet, sizeof(packet)) == AFD_OK) {
+            sent_num++;
+        }
+        received_num += afd__line_receive(line, packet, sizeof(packet), &packet_bytes, NULL) == AFD_OK;
+        (void)pthread_mutex_unlock(&calling.lock);
+        (void)sched_yield();
+    }
+    say_that_it_is_over(&called);
+    say_that_it_is_over(&calling);
+    /* Wakes this side, and the goodbye the other one. */
+    (void)pthread_mutex_lock(&calling.lock);
+    afd__line_close(line);
+    (void)pthread_mutex_unlock(&calling.lock);
+    (void)pthread_join(calling.thread, NULL);
+    (void)pthread_join(called.thread, NULL);
+    assert_int_equal(called.received_num, PACKET_NUM);
+    close_world(&world);
+}
+
 int main(int argument_num, char **arguments)
 {
     const struct CMUnitTest tests[] = {
@@ -487,6 +579,7 @@ int main(int argument_num, char **arguments)
         cmocka_unit_test(lines_work_over_ipv6_where_there_is_one),
         cmocka_unit_test(descriptors_and_lines_are_given_back),
         cmocka_unit_test(a_killed_process_is_noticed),
+        cmocka_unit_test(a_send_of_another_thread_wakes_who_waits_at_the_descriptor),
     };
     if (argument_num == 2) {
         return be_the_other_process(arguments[1]);

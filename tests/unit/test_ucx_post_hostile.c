@@ -82,7 +82,7 @@ static void close_with_reset(int fd)
 
 static void pump_for_a_while(post_world *world)
 {
-    for (int i = 0; i < 20; i++) {
+    for (int i = 0; i < 5; i++) {
         pump(world);
     }
 }

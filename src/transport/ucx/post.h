@@ -39,13 +39,17 @@ afd_status afd__post_open(const afd__post_options *options, afd__post **post, af
 /* Closes every line, giving what was sent a moment to leave (at most 200 ms), and frees everything. NULL is allowed. */
 void afd__post_close(afd__post *post);
 
-/* Where it listens, with the port that it got. */
+/* Where it listens, with the port that it got; its text is "" if it does not. */
 const afd__address *afd__post_address(const afd__post *post);
 
 /* Readable when afd__post_progress() has something to do. */
 int afd__post_fd(const afd__post *post);
 
-/* Does what there is to do, until there is nothing, and arms the descriptor. */
+/*
+ * Does what there is to do, until there is nothing, and arms the descriptor; or, where others send without end, a good
+ * deal of it, and leaves the descriptor readable. What was closed is freed in here, and 200 ms after its end at the
+ * latest if this is called then.
+ */
 void afd__post_progress(afd__post *post);
 
 /* A line that is being made; sends may follow at once. What goes wrong is found out by afd__line_receive(). */
@@ -54,7 +58,8 @@ afd_status afd__line_connect(afd__post *post, const afd__address *address, afd__
 /* The next line that somebody has made to here; NULL if there is none. */
 afd__line *afd__line_accept(afd__post *post);
 
-/* AFD_NOT_YET if too much is under way; AFD_ERR_PEER if the line is broken. */
+/* AFD_NOT_YET if too much is under way; AFD_ERR_PEER if the line is broken; AFD_ERR_INVALID for a packet that is too
+ * large; AFD_ERR_NO_MEMORY. Whoever waits at the descriptor is woken where there is something left to do. */
 afd_status afd__line_send(afd__line *line, const void *packet, size_t packet_bytes);
 
 /* The next packet: AFD_OK; AFD_NOT_YET; AFD_ERR_PEER when the line is broken and everything before that was received:
@@ -64,7 +69,8 @@ afd_status afd__line_receive(afd__line *line, void *packet, size_t capacity, siz
 /* Any number of the caller's, which afd__post_next_ready() gives back. */
 void afd__line_set_tag(afd__line *line, uint64_t tag);
 
-/* After progress: a line that has something to receive, or is broken and was not said to be; false if there is none. */
+/* After progress: a line that has something to receive, or is broken and was not said to be; false if there is none.
+ * Each is named once, and again after something more came in or one packet of several was received. */
 bool afd__post_next_ready(afd__post *post, uint64_t *tag);
 
 /* Whether there are lines that afd__line_accept() would give. */

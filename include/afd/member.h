@@ -14,7 +14,8 @@
  * An *incarnation* is one process's hold of a session (FFN side) or one attention window's life; it has an *epoch*, a
  * number that no other one has. An FFN worker admits an incarnation only when the one before it can no longer write:
  * when that has said goodbye, or its process has ended. A process that is merely stopped has not, so whoever wants its
- * place is told who holds it.
+ * place is told who holds it. Between hosts an incarnation writes through a connection that the FFN worker closes when
+ * it loses the place, so that is free at once.
  *
  * A *round* is one dispatch of a micro-batch. Rounds that cannot end any more, because a worker that has tokens of them
  * is lost or has dropped this session, end with AFD_ERR_PEER, which names the worker, the micro-batch and the layer.
@@ -86,7 +87,7 @@ typedef struct afd_event {
     afd_event_kind kind;
     afd_drop_reason reason; /* of AFD_EVENT_DROPPED and AFD_EVENT_LOST, else AFD_DROP_NONE */
     uint32_t peer;          /* FFN: the session; attention: the rank of the FFN worker */
-    uint32_t pid;           /* of the peer's process, 0 where it is not known */
+    uint32_t pid;           /* of the peer's process, between hosts as it says; 0 where it is not known */
     uint64_t epoch;         /* of the incarnation, 0 where there is none */
     uint32_t micro_batch;   /* that was waited for or open, or AFD_MICRO_BATCH_ANY */
     int32_t layer_id;       /* of it; -1 where that is not known */
@@ -157,7 +158,8 @@ afd_status afd_ffn_worker_serve(afd_ffn_worker *worker, afd_wait *wait, afd_erro
  * AFD_SESSION_ANY the worker has its session from here on: afd_attention_worker_session().
  *
  * AFD_ERR_EXISTS where the place is another's, with its pid; AFD_ERR_INVALID where shape, hidden size or version
- * differ, with both values.
+ * differ, with both values; AFD_ERR_ACCESS where the secret is wrong; with an address AFD_ERR_NOT_FOUND without UCX,
+ * which names the package. A host that cannot be reached, or that nobody knows, is waited for.
  */
 afd_status afd_attention_worker_join(afd_attention_worker *worker, const char *const *names,
                                      const afd_member_options *options, afd_wait *wait, afd_error *error);

@@ -19,6 +19,12 @@ enum { PROGRESS_MAX = 64 };
 /* For how long a plane that closes waits for UCX to let go of what is under way. */
 #define CLOSE_NS UINT64_C(200000000)
 
+/* For how long one that listens goes on to turn callers away before its listener is gone. UCX 1.13 uses the listener,
+ * out of its own thread, of a connection that it has accepted and that has not said yet who it is; it may be gone by
+ * then. Only UCX's worker ends such connections. So those that are being made get the time to be made, and next to
+ * nothing happens between the ends of the listener and of the worker. */
+#define REJECT_NS UINT64_C(10000000)
+
 /* ---- opening ---- */
 
 static afd_status open_context(afd__plane *plane, const afd__plane_options *options, afd_error *error)
@@ -171,6 +177,7 @@ static void turn_callers_away(afd__plane *plane)
 static void close_connections(afd__plane *plane)
 {
     const uint64_t began_ns = afd_clock_ns();
+    const uint64_t least_ns = plane->listener != NULL ? REJECT_NS : 0;
     turn_callers_away(plane);
     for (afd__connection *connection = plane->connections; connection != NULL; connection = connection->next) {
         afd__connection_end(connection);
@@ -178,7 +185,7 @@ static void close_connections(afd__plane *plane)
     plane->has_chores = true;
     do {
         afd__plane_progress(plane);
-    } while (plane->connections != NULL && afd_clock_ns() - began_ns < CLOSE_NS);
+    } while (afd_clock_ns() - began_ns < (plane->connections != NULL ? CLOSE_NS : least_ns));
 }
 
 /* After UCX's worker, which would still call back. */
@@ -203,8 +210,6 @@ void afd__plane_close(afd__plane *plane)
         close_connections(plane);
     }
     if (plane->listener != NULL) {
-        /* UCX 1.13 may use a listener that is gone, out of its own thread, for a connection that was accepted and has
-         * not said who it is. Its worker ends those, so there must be next to no time between the two. */
         plane->ucp->listener_destroy(plane->listener);
     }
     if (plane->worker != NULL) {

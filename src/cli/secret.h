@@ -13,8 +13,8 @@ typedef struct afd_cli_secret {
     size_t num;
 } afd_cli_secret;
 
-/* Reads a file, without one newline at its end. False, with a sentence of `verb` on stderr, if it cannot be read, is not
- * a regular file, may be read by others than its owner, is empty or too long. Ends with afd_cli_secret_forget(). */
+/* Reads a file, without one newline at its end. False, with a sentence of `verb` on stderr, if it cannot be read, is
+ * not a regular file, may be read by others than its owner, is empty or too long. Ends with afd_cli_secret_forget(). */
 bool afd_cli_secret_read(const char *verb, const char *path, afd_cli_secret *secret);
 
 /* Overwrites it. */

@@ -83,8 +83,8 @@ static void print_bound(const doctor_link *link, uint32_t row_bytes)
     find_bound(link, row_bytes, &fits, &exceeds);
     afd_cli_human_bytes(row_bytes, size, sizeof(size));
     if (exceeds == NULL) {
-        (void)printf("      Every round of rows of %s that was tried fits: %" PRIu32 " take %.0f %% of the budget.\n", size,
-                     fits->row_num, 100.0 * share_of_budget(fits));
+        (void)printf("      Every round of rows of %s that was tried fits; %" PRIu32 " take %.0f %% of the budget.\n",
+                     size, fits->row_num, 100.0 * share_of_budget(fits));
     } else if (fits == NULL) {
         (void)printf("      Not even a single row of %s fits.\n", size);
     } else {
@@ -97,8 +97,8 @@ void doctor_link_print(const doctor_link *link)
 {
     const doctor_rounds *empty = &link->rounds[0];
     (void)printf("link\n  to  %s, over UCX\n", link->address);
-    (void)printf("      Rounds there and back, each row written into a window at both ends: what a micro-batch spends\n"
-                 "      on its way through a layer. Workers cross the link twice a layer; %d us is the budget of one.\n\n",
+    (void)printf("      Rounds there and back, each row written into a window at both ends: what a micro-batch\n"
+                 "      spends on its way through a layer, which is two crossings. %d us is the budget of a layer.\n\n",
                  DOCTOR_BUDGET_NS / 1000);
     print_rounds(link);
     (void)printf("\n  what fits\n");
@@ -107,8 +107,8 @@ void doctor_link_print(const doctor_link *link)
             print_bound(link, link->rounds[i].row_bytes);
         }
     }
-    (void)printf("      What a round takes is hidden where other micro-batches are computed meanwhile (--micro-batches),\n"
-                 "      and no longer is when it takes more than the budget.\n");
+    (void)printf("      What a round takes is hidden where other micro-batches are computed meanwhile, but not what\n"
+                 "      it takes beyond the budget.\n");
     if (share_of_budget(empty) > 0.25) {
         (void)printf("      -> A round without rows takes a quarter of the budget and more: docs/deploy.md says which\n"
                      "         devices and settings of UCX make it shorter.\n");

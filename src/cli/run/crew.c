@@ -161,7 +161,7 @@ static bool all_reached(const run_crew *crew, uint32_t first, uint32_t end, run_
     return true;
 }
 
-/* Whoever is cut off from one that died may give up, and say so, a moment before the death is seen: who died matters. */
+/* Whoever is cut off from one that died may give up, and say so, a moment before the death is seen. */
 static bool somebody_has_died_behind_it(run_crew *crew)
 {
     const struct timespec pause = { .tv_nsec = PAUSE_NS };

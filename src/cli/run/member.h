@@ -41,8 +41,8 @@ bool run_member_meet_meanwhile(run_member *member, run_phase phase, void (*poll)
 /* The writer into another member's window, by its name or, among threads, by the window itself. */
 afd_status run_member_reach(const run_member *member, uint32_t other, afd_writer **writer, afd_error *error);
 
-/* How members meet over UCX. Nobody is lost for being silent, or late: who leads the run sees who has died, and a worker
- * that was stopped is to be reported, and waited for. The first trouble that there is all the same is kept. */
+/* How members meet over UCX. Nobody is lost for being silent, or late: who leads the run sees who has died, and a
+ * worker that was stopped is to be reported, and waited for. The first trouble that there is all the same is kept. */
 afd_member_options run_member_options(run_member *member);
 
 /* Sets the deadline of the next wait. */

@@ -13,9 +13,9 @@
 
 enum { MINUTES_MAX = 100000 };
 
-enum { NAME = 1, RANK, FFN, FAIR, LISTEN, TOKEN_FILE, CONNECT, SESSION, STEPS, MINUTES, VERIFY, MODEL, LAYERS, SESSIONS, MICRO_BATCHES,
-       BATCH, SYNC_GROUP, COPIES, QUANTIZE, EXPERTS, WEIGHTS, SEED, DEAD, DEADLINE, ON_DEADLINE, WAIT, JSON,
-       LIST_MODELS, HELP };
+enum { NAME = 1, RANK, FFN, FAIR, LISTEN, TOKEN_FILE, CONNECT, SESSION, STEPS, MINUTES, VERIFY, MODEL, LAYERS,
+       SESSIONS, MICRO_BATCHES, BATCH, SYNC_GROUP, COPIES, QUANTIZE, EXPERTS, WEIGHTS, SEED, DEAD, DEADLINE,
+       ON_DEADLINE, WAIT, JSON, LIST_MODELS, HELP };
 
 static const struct {
     struct option option;
@@ -225,8 +225,8 @@ static bool settle_attention(serve_options *options)
         return false;
     }
     if (options->token_file != NULL && !has_address(options)) {
-        (void)afd_cli_usage("attention", "--token-file is for FFN workers of other hosts, and --connect has no address, "
-                                         "HOST:PORT");
+        (void)afd_cli_usage("attention", "--token-file is for FFN workers of other hosts, and --connect has no "
+                                         "address, HOST:PORT");
         return false;
     }
     if (options->session != AFD_SESSION_ANY && options->session >= options->session_num) {

@@ -27,8 +27,8 @@ typedef struct serve_plan {
     afd_cli_secret secret;    /* of no bytes where no file was given */
 } serve_plan;
 
-/* plan->options are there, the rest is zeroed. False, with a sentence on stderr, if the token cannot be read or there is
- * no memory. Ends with
+/* plan->options are there, the rest is zeroed. False, with a sentence on stderr, if the token cannot be read or there
+ * is no memory. Ends with
  * serve_plan_destroy(), whatever it returned, which does not free the options. */
 bool serve_plan_create(serve_plan *plan);
 void serve_plan_destroy(serve_plan *plan);

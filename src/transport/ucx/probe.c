@@ -137,10 +137,8 @@ static afd_status check_options(const afd_probe_options *options, afd_error *err
     if (status == AFD_OK && options->secret_bytes > 0) {
         status = afd__check_not_null("options.secret", options->secret, error);
     }
-    if (status == AFD_OK) {
-        status = afd__check_range("options.secret_bytes", options->secret_bytes, 0, SECRET_BYTES_MAX, error);
-    }
-    return status;
+    return status != AFD_OK ? status : afd__check_range("options.secret_bytes", options->secret_bytes, 0,
+                                                        SECRET_BYTES_MAX, error);
 }
 
 static afd_status check_reach(const afd__address *address, const afd_probe_options *options, afd_error *error)
@@ -285,22 +283,18 @@ static afd_status await_caller(afd_probe *probe, const afd_wait *wait, afd_error
 {
     afd_wait resting = *wait;
     resting.strategy = AFD_WAIT_BACKOFF;
-    for (;;) {
-        afd_status status = afd_wait_until(&resting, has_come, probe, error);
-        if (status != AFD_OK || count_ways(probe, AFD__LINK_ATTACHED) == WAY_NUM) {
-            return status;
-        }
+    afd_status status = afd_wait_until(&resting, has_come, probe, error);
+    while (status == AFD_OK && count_ways(probe, AFD__LINK_ATTACHED) < WAY_NUM) {
         status = open_ways(probe, error);
-        if (status != AFD_OK) {
-            return status;
-        }
+        status = status == AFD_OK ? afd_wait_until(&resting, has_come, probe, error) : status;
     }
+    return status;
 }
 
 afd_status afd_probe_serve(afd_probe *probe, afd_wait *wait, uint64_t *round_num, afd_error *error)
 {
-    afd_wait yielding = AFD_WAIT_INIT(AFD_WAIT_YIELD);
-    afd_wait serving = wait != NULL ? *wait : yielding;
+    afd_wait serving = AFD_WAIT_INIT(AFD_WAIT_YIELD);
+    serving = wait != NULL ? *wait : serving;
     if (!probe->listens) {
         return afd__fail(error, AFD_ERR_INVALID, "probe", 0, 0, "the probe connects, and does not listen");
     }
@@ -347,7 +341,7 @@ afd_status afd_probe_connect(const afd_probe_options *options, afd_wait *wait, a
     if (status == AFD_OK) {
         status = afd_wait_until(wait, is_connected, made, error);
     }
-    if (status == AFD_OK && count_ways(made, AFD__LINK_BROKEN) > 0) {
+    if (status == AFD_OK && made != NULL && count_ways(made, AFD__LINK_BROKEN) > 0) {
         status = say_trouble(made, "nobody answers a probe at", error);
     }
     if (status != AFD_OK) {

@@ -17,7 +17,8 @@ typedef struct attention {
     const run_job *job;
     uint32_t session;
     afd_attention_worker *worker;
-    run_flight *flights; /* [M] */
+    const char **addresses; /* over UCX: [F] where FFN workers listen, for as long as there is a worker */
+    run_flight *flights;    /* [M] */
     run_verifier verifier;
 } attention;
 
@@ -49,15 +50,14 @@ static bool create(attention *self, afd_error *error)
 static bool join_all(attention *self, afd_error *error)
 {
     uint32_t ffn_num = self->job->options.ffn_num;
-    const char **addresses = afd_cli_alloc(ffn_num, sizeof(*addresses));
     afd_member_options options = run_member_options(&self->member);
     afd_wait wait = AFD_WAIT_INIT(AFD_WAIT_BACKOFF);
+    self->addresses = afd_cli_alloc(ffn_num, sizeof(*self->addresses));
     for (uint32_t rank = 0; rank < ffn_num; rank++) {
-        addresses[rank] = self->job->board.seats[rank].address;
+        self->addresses[rank] = self->job->board.seats[rank].address;
     }
     wait.stop = self->job->board.stop;
-    afd_status status = afd_attention_worker_join(self->worker, addresses, &options, &wait, error);
-    free(addresses);
+    afd_status status = afd_attention_worker_join(self->worker, self->addresses, &options, &wait, error);
     return status >= 0; /* or asked to end, which the next wait finds as well */
 }
 
@@ -263,6 +263,7 @@ bool run_attention(const run_job *job, uint32_t session)
     bool is_done = work(&self);
     run_member_end(&self.member, is_done);
     afd_attention_worker_close(self.worker);
+    free(self.addresses);
     run_verifier_destroy(&self.verifier);
     destroy_flights(&self);
     return is_done;

@@ -29,7 +29,7 @@ static const cli_verb verbs[] = {
     { "dump", "copy a window, as it is at this moment, into a file for `afd inspect`", afd_cmd_dump },
     { "rm", "remove windows: by name, or all whose owner is dead", afd_cmd_rm },
     { "bench", "time the operators next to the plain algorithm and to the floor", afd_cmd_bench },
-    { "doctor", "say what this machine offers, and every setting with its meaning", afd_cmd_doctor },
+    { "doctor", "say what this machine and the links to others offer, and every setting", afd_cmd_doctor },
     { "help", "this text, or how a verb is used", cmd_help },
 };
 

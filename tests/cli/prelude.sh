@@ -232,6 +232,7 @@ address() { sed -n 's/^afd [a-z]*: listening at \([0-9.]*:[0-9]*\).*/\1/p' "$1.e
 start_listener() {
     local name=$1
     shift
+    : >"$name.err"
     setpriv --pdeathsig KILL env --default-signal=INT,TERM,HUP \
         "$AFD" doctor --listen 127.0.0.1:0 "$@" >"$name.out" 2>"$name.err" &
     pid[$name]=$!

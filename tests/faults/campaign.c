@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * A campaign of faults between processes, and what they cost: over shared memory, over UCX by the loopback (ucx), or over
- * UCX with a host for each (hosts), which are network namespaces. Ends with 77 where this machine has no such transport.
+ * A campaign of faults between processes, and what they cost: over shared memory, over UCX by the loopback (ucx), or
+ * over UCX with a host for each (hosts), which are network namespaces. Ends with 77 where this machine has no such
+ * transport.
  *
  *     campaign [ucx|hosts] N [SEED]        N faults, all kinds in turn; the seed is printed
  *     campaign [ucx|hosts] one SEED K      the K-th fault of a campaign with that seed, alone

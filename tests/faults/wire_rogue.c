@@ -146,8 +146,9 @@ static afd__knock make_knock(const wire_rogue *rogue)
 static void send_packets(wire_rogue *rogue, afd__line *line)
 {
     for (uint32_t left = 1 + random_below(&rogue->numbers, 5); left > 0; left--) {
-        const size_t byte_num = random_chance(&rogue->numbers, 30) ? sizeof(afd__knock)
-                                                                   : random_below(&rogue->numbers, AFD__POST_PACKET_BYTES);
+        const bool is_knock = random_chance(&rogue->numbers, 30);
+        const size_t byte_num = is_knock ? sizeof(afd__knock)
+                                         : random_below(&rogue->numbers, AFD__POST_PACKET_BYTES);
         fill(rogue, rogue->content, byte_num);
         (void)afd__line_send(line, rogue->content, byte_num);
     }
@@ -219,7 +220,10 @@ static void progress(wire_rogue *rogue, const bool *is_enough, uint64_t millisec
 
 static void end_endpoint(wire_rogue *rogue, ucp_ep_h endpoint)
 {
-    const ucp_request_param_t parameters = { .op_attr_mask = UCP_OP_ATTR_FIELD_FLAGS, .flags = UCP_EP_CLOSE_FLAG_FORCE };
+    const ucp_request_param_t parameters = {
+        .op_attr_mask = UCP_OP_ATTR_FIELD_FLAGS,
+        .flags = UCP_EP_CLOSE_FLAG_FORCE,
+    };
     ucs_status_ptr_t request = rogue->ucp->ep_close_nbx(endpoint, &parameters);
     if (request == NULL || UCS_PTR_IS_ERR(request)) {
         return;
@@ -231,7 +235,8 @@ static void end_endpoint(wire_rogue *rogue, ucp_ep_h endpoint)
 }
 
 /* One message, that is given up if it does not leave. Header and content stay where they are until it is. */
-static void send_message(wire_rogue *rogue, ucp_ep_h endpoint, unsigned int id, size_t header_bytes, size_t content_bytes)
+static void send_message(wire_rogue *rogue, ucp_ep_h endpoint, unsigned int id, size_t header_bytes,
+                         size_t content_bytes)
 {
     const ucp_request_param_t parameters = {
         .op_attr_mask = UCP_OP_ATTR_FIELD_FLAGS,

@@ -39,8 +39,8 @@ const char *wire_visit_text(wire_visit visit);
 
 typedef struct wire_rogue wire_rogue;
 
-/* `door` is where an FFN worker listens, tokens come in at the port behind it; `secret` is the right one. NULL, with why
- * on stderr: UCX is not here. */
+/* `door` is where an FFN worker listens, tokens come in at the port behind it; `secret` is the right one. NULL, with
+ * why on stderr: UCX is not here. */
 wire_rogue *wire_rogue_create(const char *door, const void *secret, size_t secret_bytes, uint64_t seed);
 void wire_rogue_free(wire_rogue *rogue);
 

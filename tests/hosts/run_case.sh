@@ -18,7 +18,8 @@ skip() {
 
 if [[ -z ${AFD_HOSTS:-} ]]; then
     for tool in ip nft unshare nsenter setpriv; do
-        [[ -n $(PATH=$PATH:/usr/sbin:/sbin command -v $tool) ]] || skip "there is no $tool (apt-get install iproute2 nftables util-linux)"
+        [[ -n $(PATH=$PATH:/usr/sbin:/sbin command -v $tool) ]] ||
+            skip "there is no $tool (apt-get install iproute2 nftables util-linux)"
     done
     export AFD_HOSTS=one PATH=$PATH:/usr/sbin:/sbin
     own=(--net --mount --uts --ipc --pid --fork --kill-child --mount-proc)

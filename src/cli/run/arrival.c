@@ -34,6 +34,8 @@ static void check_row(const run_job *job, run_findings *findings, const arrival 
 {
     const run_sheet *sheet = run_board_sheet(&job->board, at->session, at->micro_batch);
     findings->id_num++;
+    /* A, meets the R in run_sheet_fill(): the row that was sent stands in the sheet, whatever way it came. */
+    (void)atomic_load_explicit(&sheet->round, memory_order_acquire);
     if (at->token >= sheet->token_num) {
         run_findings_mismatch(findings, "session %" PRIu32 ", micro-batch %" PRIu32 ": token %" PRIu32
                               " came out, %" PRIu32 " were sent", at->session, at->micro_batch, at->token,
@@ -96,5 +98,7 @@ void run_arrival_mark_results(const run_job *job, const afd_experts_call *call)
         run_sheet *sheet = run_board_sheet(&job->board, at.session, at.micro_batch);
         size_t slot = (size_t)at.token * job->shape.selected_expert_num + at.slot;
         sheet->row_marks[slot] = run_mark_of((const char *)call->results + row * row_bytes, row_bytes);
+        /* R, meets the A in run_sheet_check(). */
+        (void)atomic_fetch_add_explicit(&sheet->marked_num, 1, memory_order_release);
     }
 }

@@ -7,9 +7,9 @@
  * Members are numbered: FFN workers [0, F), then attention workers [F, F + A).
  *
  * A sheet (session, micro-batch) says what was sent in its round, and what came back. The attention worker fills it in
- * before it dispatches; the flag of the desc orders that before what the FFN workers read of it. An FFN worker writes
- * the marks of the slots that are its own before it replies; the flag of the slot orders that before what the attention
- * worker reads.
+ * before it dispatches, and the FFN workers read of it what has arrived; an FFN worker writes the marks of the slots
+ * that are its own before it replies, and the attention worker reads them. In shared memory the flags of descs and
+ * slots order that. Over UCX a socket stands in between, which no compiler sees; so a sheet has orders of its own.
  */
 #ifndef AFD_CLI_RUN_BOARD_H
 #define AFD_CLI_RUN_BOARD_H
@@ -55,7 +55,8 @@ typedef struct run_seat {
 } run_seat;
 
 typedef struct run_sheet {
-    uint64_t round;       /* how often this (session, micro-batch) was sent, from 1 */
+    atomic_uint_least64_t round; /* how often this (session, micro-batch) was sent, from 1; release, what was sent */
+    atomic_uint_least64_t marked_num; /* rows that FFN workers marked, of all rounds; release, with the marks */
     uint32_t layer;
     uint32_t token_num;
     int32_t *experts;     /* [BS][top_k], in [0, routed) */

@@ -137,8 +137,8 @@ static afd_status check_options(const afd_probe_options *options, afd_error *err
     if (status == AFD_OK && options->secret_bytes > 0) {
         status = afd__check_not_null("options.secret", options->secret, error);
     }
-    return status == AFD_OK ? afd__check_range("options.secret_bytes", options->secret_bytes, 0, SECRET_BYTES_MAX, error)
-                            : status;
+    return status != AFD_OK ? status : afd__check_range("options.secret_bytes", options->secret_bytes, 0,
+                                                        SECRET_BYTES_MAX, error);
 }
 
 static afd_status check_reach(const afd__address *address, const afd_probe_options *options, afd_error *error)
@@ -341,7 +341,7 @@ afd_status afd_probe_connect(const afd_probe_options *options, afd_wait *wait, a
     if (status == AFD_OK) {
         status = afd_wait_until(wait, is_connected, made, error);
     }
-    if (status == AFD_OK && count_ways(made, AFD__LINK_BROKEN) > 0) {
+    if (status == AFD_OK && made != NULL && count_ways(made, AFD__LINK_BROKEN) > 0) {
         status = say_trouble(made, "nobody answers a probe at", error);
     }
     if (status != AFD_OK) {

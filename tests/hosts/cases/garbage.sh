@@ -20,7 +20,8 @@ visit() {
 }
 
 before=$(descriptors)
-visit 240 "$seed" >/dev/null # what is made once, and stays
+# What is there once and stays: UCX takes 2 MiB at a time for what comes in, twice for each of the two workers.
+visit 2000 "$seed" >/dev/null
 await has_no_more
 warm_kib=$(memory_kib)
 visit 1000 $((seed + 1))
@@ -28,7 +29,7 @@ go_on a0
 await has_no_more
 grown=$(($(memory_kib) - warm_kib))
 echo "descriptors: $before before, $(descriptors) after; memory: $warm_kib KiB before, $grown KiB more after"
-((grown < 2048)) || fail "$grown KiB more than before"
+((grown < 1024)) || fail "$grown KiB more than before"
 finish a0 130 TERM
 interrupted_right a0
 expect a0 0 rejoins

@@ -39,6 +39,7 @@
 #include "afd/window.h"
 #include "afd/writer.h"
 #include "transport/ucx/address.h"
+#include "transport/ucx/allow.h"
 
 typedef struct afd__plane afd__plane;
 typedef struct afd__link afd__link;
@@ -48,6 +49,7 @@ typedef struct afd__plane_options {
     const afd__address *connect; /* attention worker: any address that will be connected to, for the device */
     uint32_t half_open_max;      /* connections that have not attached themselves to a link; more are turned away */
     uint64_t patience_ns;        /* for how long one may stay so; it is ended then */
+    const afd__allow *allow;     /* who may connect, copied; NULL: everybody */
 } afd__plane_options;
 
 /* What came in and was not used. */

@@ -54,7 +54,8 @@ static ucs_status_t on_message(void *argument, const void *header, size_t header
 static void on_knock(ucp_conn_request_h request, void *argument)
 {
     afd__post *post = argument;
-    afd__line *line = post->line_num < post->line_max ? afd__line_make(post) : NULL;
+    const bool is_welcome = post->line_num < post->line_max && afd__ucx_is_allowed(post->ucp, request, &post->allow);
+    afd__line *line = is_welcome ? afd__line_make(post) : NULL;
     if (line == NULL) {
         (void)post->ucp->listener_reject(post->listener, request);
         return;
@@ -225,6 +226,9 @@ afd_status afd__post_open(const afd__post_options *options, afd__post **post, af
         return afd__fail_system(error, ENOMEM, "post", "make a post");
     }
     made->line_max = options->line_max;
+    if (options->allow != NULL) {
+        made->allow = *options->allow;
+    }
     made->ready_end = &made->ready_first;
     made->fd = -1;
     afd_status status = open_all(made, options, error);

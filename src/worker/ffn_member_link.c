@@ -42,6 +42,7 @@ static afd_status open_at(afd_ffn_worker *worker, const afd__address *address, a
         .listen = address,
         .half_open_max = worker->shape.session_num + AFD__DOOR_SPARE_NUM,
         .patience_ns = member->options.dead_ns,
+        .allow = &member->door.allow,
     };
     afd_status status = afd__plane_open(&options, &member->plane, error);
     worker->plane = member->plane;

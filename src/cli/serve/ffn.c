@@ -55,6 +55,7 @@ static afd_status listen_at(serve_ffn *self, afd_error *error)
 {
     afd_member_options options = serve_plan_member_options(&self->plan);
     options.listen = self->plan.options.listen;
+    options.allow = self->plan.options.allow;
     options.deadline_ns = self->plan.options.deadline_ns;
     options.on_deadline = self->plan.options.ffn_on_deadline;
     options.drain = &self->drain;

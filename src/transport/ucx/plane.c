@@ -118,6 +118,9 @@ afd_status afd__plane_open(const afd__plane_options *options, afd__plane **plane
     made->callers = callers;
     made->half_open_max = half_open_max;
     made->patience_ns = options->patience_ns;
+    if (options->allow != NULL) {
+        made->allow = *options->allow;
+    }
     made->expiry_ns = UINT64_MAX;
     afd_status status = open_all(made, options, error);
     if (status != AFD_OK) {

@@ -102,6 +102,7 @@ typedef struct afd__door {
     char name[AFD_WINDOW_NAME_MAX + 1];
     char address[AFD__ADDRESS_TEXT_BYTES]; /* of the post; "": there is none */
     afd__credentials asked;   /* of guests of other hosts */
+    afd__allow allow;         /* from which of those they may come; to be set before the door is opened */
     int listener;
     afd__keeper keeper;
     int32_t news;             /* atomic: 1 when a guest asks for something */

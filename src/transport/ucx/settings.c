@@ -27,9 +27,12 @@ static ucs_status_t set_all(const afd__ucp *ucp, const afd__ucx_settings *settin
     const bool is_long = names_transports(ucp);
     const setting wanted[] = {
         { "UCX_TLS", "TLS", "^sm" },
-        /* Measured over TCP (tests/benchmarks), a round there and back: of 115 KB it takes 43 us eager and 69 us with a
-         * rendezvous, of 460 KB 215 and 165 us. UCX itself would begin far lower. */
-        { "UCX_RNDV_THRESH", "RNDV_THRESH", "256K" },
+        /* Never a rendezvous, in which one side writes into the other's memory and waits to be told that it has: where
+         * the peer dies meanwhile, and that word is in the same bytes as a message that we cannot answer any more, UCX
+         * ends the process (1.13; the assertion in tcp_ep.c is in all later versions, too). Of a hundred killed
+         * attention workers one took its FFN worker along. Measured over TCP (tests/benchmarks), a round there and
+         * back: of 115 KB it takes 43 us eager and 69 us with a rendezvous, of 460 KB 215 and 165 us. */
+        { "UCX_RNDV_THRESH", "RNDV_THRESH", "inf" },
         /* Else the port stays taken for a minute after a restart. */
         { "UCX_TCP_CM_REUSEADDR", "CM_REUSEADDR", "y" },
         /* A stranger that sends more than this to a listener leaves UCX's own thread spinning for as long as the

@@ -81,11 +81,11 @@ faults: ## strike workers inside the hand-over: kill, stop, cut off, garbage (N=
 	build/release/tests/faults/campaign $(TRANSPORT) $(N) $(SEED)
 
 MINUTES ?= 10
-soak: ## minutes of sessions that die and come again; memory stays flat (MINUTES=10)
+soak: ## minutes of sessions that die and come again; memory stays flat (MINUTES=10 TRANSPORT=shm|ucx|hosts)
 	@tools/packages.sh check
 	cmake --preset release -DAFD_BUILD_TESTS=ON
 	$(call build,release)
-	build/release/tests/faults/soak $(MINUTES)
+	build/release/tests/faults/soak $(TRANSPORT) $(MINUTES)
 
 aarch64: ## unit and conformance tests as aarch64 under qemu-user, and the orders of the hand-over
 	@tools/packages.sh long

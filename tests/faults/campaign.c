@@ -4,9 +4,9 @@
  * over UCX with a host for each (hosts), which are network namespaces. Ends with 77 where this machine has no such
  * transport.
  *
- *     campaign [ucx|hosts] N [SEED]        N faults, all kinds in turn; the seed is printed
- *     campaign [ucx|hosts] one SEED K      the K-th fault of a campaign with that seed, alone
- *     campaign [ucx|hosts] load SECONDS    no fault, and more processes than cores that compute: nobody is dropped
+ *     campaign [shm|ucx|hosts] N [SEED]        N faults, all kinds in turn; the seed is printed
+ *     campaign [shm|ucx|hosts] one SEED K      the K-th fault of a campaign with that seed, alone
+ *     campaign [shm|ucx|hosts] load SECONDS    no fault, and more processes than cores that compute: nobody is dropped
  */
 #include <inttypes.h>
 #include <stdio.h>
@@ -141,22 +141,6 @@ static int usage(void)
     return 2;
 }
 
-/* Whether the first word is one of a transport. */
-static bool take_transport(const char *word)
-{
-    static const struct {
-        const char *word;
-        fault_transport transport;
-    } words[] = { { "shm", FAULT_ON_SHM }, { "ucx", FAULT_ON_UCX }, { "hosts", FAULT_ON_HOSTS } };
-    for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++) {
-        if (strcmp(word, words[i].word) == 0) {
-            transport = words[i].transport;
-            return true;
-        }
-    }
-    return false;
-}
-
 static int run_many(const char *num_word, const char *seed_word)
 {
     const uint32_t num = (uint32_t)strtoul(num_word, NULL, 10);
@@ -173,7 +157,7 @@ int main(int argc, char **argv)
 {
     int word_num = argc - 1;
     char **words = argv + 1;
-    if (word_num > 0 && take_transport(words[0])) {
+    if (word_num > 0 && fault_transport_parse(words[0], &transport)) {
         words++;
         word_num--;
     }

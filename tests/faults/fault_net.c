@@ -183,6 +183,21 @@ static bool has_ucx(void)
     return child > 0 && waitpid(child, &status, 0) == child && status == 0;
 }
 
+bool fault_transport_parse(const char *word, fault_transport *transport)
+{
+    static const struct {
+        const char *word;
+        fault_transport transport;
+    } words[] = { { "shm", FAULT_ON_SHM }, { "ucx", FAULT_ON_UCX }, { "hosts", FAULT_ON_HOSTS } };
+    for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++) {
+        if (strcmp(word, words[i].word) == 0) {
+            *transport = words[i].transport;
+            return true;
+        }
+    }
+    return false;
+}
+
 bool fault_net_open(fault_transport transport)
 {
     net.transport = transport;

@@ -14,6 +14,9 @@
 
 enum { FAULT_ADDRESS_BYTES = 32 };
 
+/* "shm", "ucx" or "hosts". */
+bool fault_transport_parse(const char *word, fault_transport *transport);
+
 /*
  * Once, before any process of the campaign is started. Over UCX it moves the campaign into a network of its own, if it
  * may; without one, the loopback of this host is used and fault_net_can_harm() is false. False, with why on stdout:

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "fault_spoil.h"
 
-#include <stdlib.h>
 #include <string.h>
 
 #include "transport/ucx/link.h"
@@ -15,12 +14,15 @@ static void write_entry(afd__lane *lane, uint32_t index, afd__wire_entry entry)
     memcpy(entries + index * sizeof(entry), &entry, sizeof(entry));
 }
 
+bool fault_has_ids(const void *where)
+{
+    const afd__lane *lane = where;
+    return lane->sent.row_num > 0;
+}
+
 void fault_spoil_ids(void *where, int32_t expert_id)
 {
     afd__lane *lane = where;
-    if (lane->sent.row_num == 0) {
-        abort(); /* the campaign's traffic has rows in every round of every rank that is asked */
-    }
     write_entry(lane, 0, (afd__wire_entry){ lane->entries[0].slot, expert_id });
 }
 

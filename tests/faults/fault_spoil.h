@@ -3,7 +3,11 @@
 #ifndef AFD_TEST_FAULT_SPOIL_H
 #define AFD_TEST_FAULT_SPOIL_H
 
+#include <stdbool.h>
 #include <stdint.h>
+
+/* Whether it has a row, and so an expert id. */
+bool fault_has_ids(const void *where);
 
 /* The expert id of its first row. */
 void fault_spoil_ids(void *where, int32_t expert_id);

@@ -65,6 +65,9 @@ static void trap(afd__fault_point point, void *where)
     if (point != f->point || board_get(&board->armed) == 0) {
         return;
     }
+    if (f->kind == FAULT_WILD_IDS && f->transport != FAULT_ON_SHM && !fault_has_ids(where)) {
+        return; /* a rank that no token goes to has a message, too */
+    }
     if (__atomic_add_fetch(&board->hit_num, 1, __ATOMIC_ACQ_REL) != (int32_t)f->hit) {
         return;
     }

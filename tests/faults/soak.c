@@ -3,7 +3,7 @@
  * Minutes of sessions that die, are stopped and come again, beside two FFN workers and a session that live through all
  * of it. Every row is compared with the model; memory and descriptors of those that live stay what they were.
  *
- *     soak MINUTES [SEED]
+ *     soak [shm|ucx|hosts] MINUTES [SEED]
  */
 #include <dirent.h>
 #include <errno.h>
@@ -19,6 +19,7 @@
 #include <unistd.h>
 
 #include "fault_board.h"
+#include "fault_net.h"
 #include "layer_parties.h"
 #include "random_numbers.h"
 
@@ -59,6 +60,7 @@ static void start(char side, uint32_t number)
     }
     if (child == 0) {
         (void)prctl(PR_SET_PDEATHSIG, SIGKILL);
+        fault_net_enter(side, number);
         _exit(side == 'f' ? fault_be_ffn(&world, number) : fault_be_attention(&world, number));
     }
     board_set(&seat_of(side, number)->pid, child);
@@ -222,15 +224,25 @@ static int run(double minutes, uint64_t seed)
     return flat ? 0 : 1;
 }
 
+static int usage(void)
+{
+    fprintf(stderr, "usage: soak [shm|ucx|hosts] MINUTES [SEED]\n");
+    return 2;
+}
+
 int main(int argc, char **argv)
 {
-    const double minutes = argc >= 2 ? strtod(argv[1], NULL) : 0;
-    const uint64_t seed = argc == 3 ? strtoull(argv[2], NULL, 10) : afd_clock_ns();
-    fault_case f = { .transport = FAULT_ON_SHM, .layer = { .seed = seed, .attention_num = SESSIONS, .ffn_num = RANKS,
-                                .sync_group_size = seed % 2 == 0 ? SESSIONS : 1, .type = AFD_TOKEN_BF16 } };
-    if (argc < 2 || argc > 3 || !(minutes > 0)) {
-        fprintf(stderr, "usage: soak MINUTES [SEED]\n");
-        return 2;
+    fault_transport transport = FAULT_ON_SHM;
+    const int first = argc >= 2 && fault_transport_parse(argv[1], &transport) ? 2 : 1;
+    const double minutes = argc > first ? strtod(argv[first], NULL) : 0;
+    const uint64_t seed = argc > first + 1 ? strtoull(argv[first + 1], NULL, 10) : afd_clock_ns();
+    fault_case f = { .transport = transport, .layer = { .seed = seed, .attention_num = SESSIONS, .ffn_num = RANKS,
+                     .sync_group_size = seed % 2 == 0 ? SESSIONS : 1, .type = AFD_TOKEN_BF16 } };
+    if (argc > first + 2 || !(minutes > 0)) {
+        return usage();
+    }
+    if (!fault_net_open(transport)) {
+        return 77;
     }
     layer_case_draw(&f.layer);
     world = (fault_world){ .f = &f, .parent = getpid() };

@@ -43,8 +43,8 @@ on() {
 
 # ---- what happens to their networks ----
 
-# cut HOST: nothing comes in, and nothing goes out, as from now; nobody is told.
-cut() {
+# cut_off HOST: nothing comes in, and nothing goes out, as from now; nobody is told.
+cut_off() {
     on "$1" nft 'add table inet trouble
         add chain inet trouble in { type filter hook input priority 0; }
         add chain inet trouble out { type filter hook output priority 0; }

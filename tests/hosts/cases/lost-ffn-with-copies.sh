@@ -9,7 +9,7 @@ for session in 0 1; do
         --minutes 10 --json
 done
 go_on a0 a1
-cut f1
+cut_off f1
 for session in 0 1; do await_line "a$session" 'FFN worker 1 .*is lost'; done
 go_on a0 a1
 heal f1

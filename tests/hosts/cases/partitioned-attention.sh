@@ -8,7 +8,7 @@ for session in 0 1; do
     attend "a$session" "a$session" "${address[f]}:7000" "${options[@]}" --minutes 10 --json --session $session
 done
 go_on a0 a1
-cut a1
+cut_off a1
 await_line f0 'session 1 .*was dropped: .*silent'
 await_line a1 'is lost'
 go_on a0

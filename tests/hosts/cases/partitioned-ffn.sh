@@ -8,7 +8,7 @@ for session in 0 1; do
     attend "a$session" "a$session" "${address[f]}:7000" "${options[@]}" --minutes 10 --json --session $session
 done
 go_on a0 a1
-cut f
+cut_off f
 for session in 0 1; do
     await_line f0 "session $session .*was dropped: .*silent"
     await_line "a$session" 'is lost'

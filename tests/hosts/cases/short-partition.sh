@@ -9,7 +9,7 @@ for session in 0 1; do
 done
 for host in a1 f; do
     go_on a0 a1
-    cut $host
+    cut_off $host
     sleep 1
     heal $host
     go_on a0 a1

@@ -68,7 +68,8 @@ static void note_open(const serve_ffn *self)
 {
     const serve_options *options = &self->plan.options;
     if (options->listen != NULL) {
-        afd_cli_note("ffn", "listening at %s", afd_ffn_worker_address(self->worker));
+        afd_cli_note("ffn", "listening at %s: sessions of other hosts join with this address instead of the name%s",
+                     afd_ffn_worker_address(self->worker), options->token_file != NULL ? ", and --token-file" : "");
     }
     if (options->ffn_num == 1) {
         afd_cli_note("ffn", "open: sessions join with `afd attention --connect %s%s`", options->name,

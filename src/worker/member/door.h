@@ -73,6 +73,7 @@ typedef struct afd__guest {
     uint64_t closed_ns;       /* when its end was found closed; 0: it is open */
     uint64_t epoch;
     uint64_t previous_epoch;
+    bool has_joined_before;
     uint32_t session;         /* AFD_SESSION_ANY until it has one */
     uint32_t first_session;   /* with AFD_SESSION_ANY */
     uint64_t start;

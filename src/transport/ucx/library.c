@@ -6,6 +6,7 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <ucm/api/ucm.h>
+#include <unistd.h>
 
 #include "base/error.h"
 
@@ -195,9 +196,23 @@ static afd_status open_libraries(afd__ucp *ucp, afd_error *error)
     return AFD_OK;
 }
 
+/* UCX 1.13 ends the process with a fault of its own where this is missing, as in a chroot without it. */
+static afd_status check_system(afd_error *error)
+{
+    static const char devices[] = "/sys/class/net";
+    if (access(devices, F_OK) == 0) {
+        return AFD_OK;
+    }
+    return afd__fail(error, AFD_ERR_NOT_FOUND, "ucx", 0, 0, "UCX needs %s, which is not here; mount sysfs at /sys",
+                     devices);
+}
+
 static void open_once(void)
 {
-    opened.status = open_libraries(&opened.ucp, &opened.error);
+    opened.status = check_system(&opened.error);
+    if (opened.status == AFD_OK) {
+        opened.status = open_libraries(&opened.ucp, &opened.error);
+    }
 }
 
 afd_status afd__ucp_open(const afd__ucp **ucp, afd_error *error)

@@ -356,6 +356,10 @@ void afd__ffn_member_hear(afd_ffn_worker *worker)
     static const uint32_t goers = AFD__ASKS_GOODBYE | AFD__ASKS_TO_BE_LOST;
     afd__door *door = &worker->member->door;
     bool has_heard = true;
+    /* Whose messages broke the rules loses its place for that, also where it has said goodbye since. */
+    if (worker->plane != NULL) {
+        afd__ffn_member_look_at_links(worker);
+    }
     while (has_heard) {
         afd__telling what = { .is_due = false };
         afd__door_lock(door);

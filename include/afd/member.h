@@ -114,6 +114,9 @@ typedef struct afd_member_options {
     /* What both sides must know to meet between hosts; at most AFD_SECRET_BYTES_MAX bytes, copied. NULL: none. */
     const void *secret;
     size_t secret_bytes;
+    /* FFN, with listen: from which hosts sessions may come, "10.0.0.0/24,10.1.0.7,fd00::/64", at most 64 of them; who
+     * connects from elsewhere is turned away before anything of his is looked at. NULL: from everywhere. */
+    const char *allow;
 } afd_member_options;
 
 enum { AFD_SECRET_BYTES_MAX = 256 };
@@ -122,7 +125,7 @@ enum { AFD_SECRET_BYTES_MAX = 256 };
 #define AFD_MEMBER_OPTIONS_INIT                                                                                       \
     {                                                                                                                 \
         sizeof(afd_member_options), UINT64_C(250000000), UINT64_C(2000000000), UINT64_C(10000000000),                 \
-            UINT64_C(10000000000), AFD_ON_DEADLINE_DROP, NULL, NULL, NULL, NULL, NULL, 0                              \
+            UINT64_C(10000000000), AFD_ON_DEADLINE_DROP, NULL, NULL, NULL, NULL, NULL, 0, NULL                        \
     }
 
 /*

@@ -41,7 +41,8 @@ static void say_hello(afd_attention_worker *worker, uint32_t rank)
     afd__tie *tie = tie_of(worker, rank);
     afd_window_info info;
     afd__message hello = afd__message_make(AFD__MESSAGE_HELLO, member->epoch);
-    hello.previous_epoch = tie->epoch;
+    hello.previous_epoch = tie->epoch; /* also where that one was never admitted: it is asked for under another now */
+    hello.anchored = member->has_joined_before;
     if (!tie->is_remote) { /* another host has no way into the window */
         afd_window_describe(worker->window, &info);
         hello.generation = info.generation;

@@ -68,6 +68,7 @@ static void take_options(struct afd__attention_member *member, const afd_member_
 {
     member->options = *options;
     member->options.listen = NULL; /* the caller's; so the next one, of which the ties have a copy */
+    member->options.allow = NULL;
     member->options.secret = NULL;
     member->options.secret_bytes = 0;
     afd__credentials_set(&member->ties.credentials, options->secret, options->secret_bytes);

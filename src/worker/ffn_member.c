@@ -190,7 +190,7 @@ static void admit(afd_ffn_worker *worker, afd__guest *guest, afd__telling *what)
 {
     afd__ffn_member *member = worker->member;
     const afd__message welcome = afd__message_make(AFD__MESSAGE_WELCOME, guest->epoch);
-    afd_event_kind kind = guest->previous_epoch == 0 ? AFD_EVENT_JOINED : AFD_EVENT_REJOINED;
+    afd_event_kind kind = guest->has_joined_before ? AFD_EVENT_REJOINED : AFD_EVENT_JOINED;
     reset_descs(worker, guest->session);
     worker->writers[guest->session] = guest->is_remote ? afd__link_writer(member->links[guest->session].link)
                                                        : guest->writer;

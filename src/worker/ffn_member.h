@@ -111,8 +111,8 @@ void afd__ffn_member_close_link(afd_ffn_worker *worker, uint32_t session);
 /* Closes the links of guests that have gone meanwhile; under the lock. */
 void afd__ffn_member_sweep_links(afd_ffn_worker *worker);
 
-/* Drops the sessions whose links are broken, without the lock; whether there are any. */
-bool afd__ffn_member_look_at_links(afd_ffn_worker *worker);
+/* Drops the sessions whose links are broken, without the lock. */
+void afd__ffn_member_look_at_links(afd_ffn_worker *worker);
 
 /* What the plane has counted, for who looks at the counters. */
 void afd__ffn_member_count_plane(const afd_ffn_worker *worker);

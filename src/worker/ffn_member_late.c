@@ -191,7 +191,7 @@ void afd__ffn_member_look(afd_ffn_worker *worker)
     uint64_t now_ns = afd_clock_ns();
     member->passes_to_look = AFD__MEMBER_LOOK_PASSES;
     if (worker->plane != NULL) {
-        (void)afd__ffn_member_look_at_links(worker);
+        afd__ffn_member_look_at_links(worker);
     }
     if (now_ns < member->next_look_ns) {
         return;

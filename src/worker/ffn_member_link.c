@@ -42,6 +42,7 @@ static afd_status open_at(afd_ffn_worker *worker, const afd__address *address, a
         .listen = address,
         .half_open_max = worker->shape.session_num + AFD__DOOR_SPARE_NUM,
         .patience_ns = member->options.dead_ns,
+        .allow = &member->door.allow,
     };
     afd_status status = afd__plane_open(&options, &member->plane, error);
     worker->plane = member->plane;
@@ -159,22 +160,19 @@ static bool is_to_be_dropped(const struct afd__ffn_member *member, afd__ffn_link
     return is_garbage || afd__peer_end_is_known(false, made->broken_ns, now_ns, member->options.dead_ns);
 }
 
-bool afd__ffn_member_look_at_links(afd_ffn_worker *worker)
+void afd__ffn_member_look_at_links(afd_ffn_worker *worker)
 {
     struct afd__ffn_member *member = worker->member;
-    bool any = false;
     for (uint32_t s = 0; member->links != NULL && s < worker->shape.session_num; s++) {
         afd__ffn_link *made = &member->links[s];
         afd_drop_reason reason = AFD_DROP_NONE;
         /* Of one that is not admitted yet, who made it finds out, and comes again. */
         bool is_broken = worker->writers[s] != NULL && made->link != NULL &&
                          afd__link_state_of(made->link) == AFD__LINK_BROKEN;
-        any = any || is_broken;
         if (is_broken && is_to_be_dropped(member, made, &reason)) {
             afd__ffn_member_drop(worker, s, reason, afd__ffn_member_event(worker, AFD_EVENT_DROPPED, s));
         }
     }
-    return any;
 }
 
 void afd__ffn_member_count_plane(const afd_ffn_worker *worker)

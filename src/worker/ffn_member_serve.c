@@ -73,6 +73,7 @@ static afd__ffn_member *new_member(afd_ffn_worker *worker, const afd_member_opti
     }
     made->options = *options;
     made->options.listen = NULL; /* the caller's; so the next one, of which the door has a copy */
+    made->options.allow = NULL;
     made->options.secret = NULL;
     made->options.secret_bytes = 0;
     made->takes_turns = group_size == session_num;
@@ -91,10 +92,14 @@ afd_status afd_ffn_worker_listen(afd_ffn_worker *worker, const char *name, const
                                  afd_error *error)
 {
     afd__address listen;
+    afd__allow allow = { .num = 0 };
     afd_status status = check_new(worker, name, options, error);
     bool between_hosts = status == AFD_OK && options->listen != NULL;
     if (between_hosts) {
         status = afd__ffn_member_parse_listen(options, &listen, error);
+    }
+    if (status == AFD_OK && between_hosts) {
+        status = afd__allow_parse(options->allow, &allow, error);
     }
     if (status != AFD_OK) {
         return status;
@@ -104,6 +109,7 @@ afd_status afd_ffn_worker_listen(afd_ffn_worker *worker, const char *name, const
         return afd__fail(error, AFD_ERR_NO_MEMORY, "worker", sizeof(*worker->member), 0,
                          "no memory for the members of a worker");
     }
+    worker->member->door.allow = allow;
     afd__stat_set(&worker->member->door.stats->started_ns, afd_clock_ns());
     status = afd__door_open(&worker->member->door, name, options, between_hosts ? &listen : NULL, error);
     if (status == AFD_OK && between_hosts) {

@@ -198,10 +198,6 @@ afd_status afd__ffn_worker_answer(afd_ffn_worker *worker, uint32_t taken_num, af
     status = run_experts(worker, about, error);
     if (status == AFD_OK) {
         status = reply(worker, round_num, about, error);
-        /* A session of another host that went meanwhile will be dropped, and everybody else has his answer. */
-        if (status != AFD_OK && worker->plane != NULL && afd__ffn_member_look_at_links(worker)) {
-            status = AFD_OK;
-        }
     }
     if (status == AFD_OK) {
         count(worker, round_num);

@@ -8,7 +8,7 @@ port=7000
 
 # Where the attention worker of each way is, and where the FFN worker listens, which is always on the same host.
 declare -A attention_at=([shm]=f [ucx-loopback]=f [ucx-hosts]=a)
-declare -A listens_at=([shm]= [ucx-loopback]=127.0.0.1 [ucx-hosts]=${address[f]})
+declare -A listens_at=([shm]="" [ucx-loopback]=127.0.0.1 [ucx-hosts]=${address[f]})
 ways=(shm ucx-loopback ucx-hosts)
 
 # note FILE FIGURE: one more of the kind.
@@ -48,8 +48,8 @@ spent() { echo "($(value "$1" stages "$2" cpu_ns) + $(value "$1" stages "$2" wai
 
 per_round() { awk "BEGIN { print ($1) / $rounds }"; }
 
-# perftest WAY TEST BYTES COLUMN: notes what UCX's own program says over the same way; the p50 in us of a message one way is in
-# column 2, MB/s are in 6.
+# perftest WAY TEST BYTES COLUMN: notes what UCX's own program says over the same way; the p50 in us of a message one
+# way is in column 2, MB/s are in 6.
 perftest() {
     local way=$1 test=$2 bytes=$3 column=$4 to=127.0.0.1 server
     local environment=(env "UCX_NET_DEVICES=lo" UCX_RNDV_THRESH=inf)
@@ -79,7 +79,8 @@ for ((round = 1; round <= MEASURE_ROUNDS; round++)); do
     echo "round $round of $MEASURE_ROUNDS" >&2
 done
 
-echo "a message: $message bytes one way and as many back, for a micro-batch and layer; medians of $MEASURE_ROUNDS rounds, us"
+echo "a message: $message bytes one way and as many back, for a micro-batch and layer;" \
+    "medians of $MEASURE_ROUNDS rounds, us"
 printf '%-13s  %9s  %10s  %9s  %9s  %16s  %12s\n' "" "the way," "bytes/s" "loop," "loop," "perftest lat," "perftest bw"
 printf '%-13s  %9s  %10s  %9s  %9s  %16s  %12s\n' "" "1 in flight" "of it" "1 in fl." "3 in fl." "there and back" ""
 for way in "${ways[@]}"; do

@@ -104,6 +104,7 @@ static void a_stopped_session(uint32_t group_size)
 {
     cast all;
     cast_make(&all, 3, 2, group_size, 1);
+    cast_be_quick(&all);
     all.step_num = UINT32_MAX;
     start_all(&all);
     await_all(&all);
@@ -161,6 +162,7 @@ static void a_place_is_kept_until_its_process_has_ended(void)
 {
     cast all;
     cast_make(&all, 2, 1, 2, 1);
+    cast_be_quick(&all);
     all.step_num = UINT32_MAX;
     start_all(&all);
     await_all(&all);
@@ -198,6 +200,7 @@ static void a_place_between_hosts_is_free_when_it_is_lost(void)
 {
     cast all;
     cast_make(&all, 2, 1, 1, 1);
+    cast_be_quick(&all);
     all.step_num = UINT32_MAX;
     start_all(&all);
     await_all(&all);
@@ -267,6 +270,7 @@ static void a_stopped_ffn_worker_is_lost_and_found(void)
 {
     cast all;
     cast_make(&all, 2, 2, 2, 1);
+    cast_be_quick(&all);
     all.step_num = UINT32_MAX;
     start_all(&all);
     await_all(&all);
@@ -294,9 +298,10 @@ static void signal_all(const cast *all, int number)
 /* As when a host sleeps: whoever wakes up first must not take the others' silence for death. */
 static void a_host_that_slept_drops_nobody(void)
 {
-    const struct timespec longer_than_dead = { .tv_sec = 1 };
+    const struct timespec longer_than_dead = { .tv_sec = 3 };
     cast all;
     cast_make(&all, 2, 2, 2, 1);
+    cast_be_quick(&all);
     all.step_num = UINT32_MAX;
     start_all(&all);
     await_all(&all);

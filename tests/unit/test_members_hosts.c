@@ -329,6 +329,27 @@ static void sessions_of_this_host_need_no_secret(void **state)
     free_world(world);
 }
 
+/* ---- hosts ---- */
+
+static void who_comes_from_a_host_that_is_not_allowed_gets_no_further_than_the_port(void **state)
+{
+    (void)state;
+    static const char *const lists[] = { "10.9.9.0/24", "10.9.9.0/24,127.0.0.0/8" };
+    for (size_t i = 0; i < 2; i++) {
+        member_world *world = new_world_between_hosts(1, 1);
+        world->options.allow = lists[i];
+        make_rank(world, 0);
+        make_session(world, 0, 0);
+        afd_wait wait = stepping_wait(world);
+        wait.deadline_ns = i == 0 ? afd_clock_ns() + 100 * UINT64_C(1000000) : 0;
+        assert_int_equal(afd_attention_worker_join(world->sessions[0], world->name_lists[0], &world->options, &wait,
+                                                   NULL),
+                         i == 0 ? AFD_DEADLINE : AFD_OK);
+        assert_int_equal(world->rank_events[0].event_num, i == 0 ? 0 : 1);
+        free_world(world);
+    }
+}
+
 /* ---- what is refused ---- */
 
 static void shapes_that_differ_are_refused_between_hosts_with_both_values(void **state)
@@ -383,6 +404,9 @@ static void listening_wants_an_address_and_beyond_the_loopback_a_secret(void **s
     expect_listen_refused(&options, "options.secret_bytes");
     options.secret_bytes = sizeof(long_secret);
     expect_listen_refused(&options, "options.secret_bytes");
+    options.secret_bytes = 1;
+    options.allow = "10.0.0.1/24";
+    expect_listen_refused(&options, "options.allow");
 }
 
 static void a_port_that_is_taken_is_said_to_be(void **state)
@@ -417,6 +441,7 @@ int main(void)
         cmocka_unit_test(only_who_knows_the_secret_is_let_in),
         cmocka_unit_test(a_secret_that_nobody_asks_for_is_a_wrong_one),
         cmocka_unit_test(sessions_of_this_host_need_no_secret),
+        cmocka_unit_test(who_comes_from_a_host_that_is_not_allowed_gets_no_further_than_the_port),
         cmocka_unit_test(shapes_that_differ_are_refused_between_hosts_with_both_values),
         cmocka_unit_test(listening_wants_an_address_and_beyond_the_loopback_a_secret),
         cmocka_unit_test(a_port_that_is_taken_is_said_to_be),

@@ -55,6 +55,7 @@ static afd_status listen_at(serve_ffn *self, afd_error *error)
 {
     afd_member_options options = serve_plan_member_options(&self->plan);
     options.listen = self->plan.options.listen;
+    options.allow = self->plan.options.allow;
     options.deadline_ns = self->plan.options.deadline_ns;
     options.on_deadline = self->plan.options.ffn_on_deadline;
     options.drain = &self->drain;
@@ -67,7 +68,8 @@ static void note_open(const serve_ffn *self)
 {
     const serve_options *options = &self->plan.options;
     if (options->listen != NULL) {
-        afd_cli_note("ffn", "listening at %s", afd_ffn_worker_address(self->worker));
+        afd_cli_note("ffn", "listening at %s: sessions of other hosts join with this address instead of the name%s",
+                     afd_ffn_worker_address(self->worker), options->token_file != NULL ? ", and --token-file" : "");
     }
     if (options->ffn_num == 1) {
         afd_cli_note("ffn", "open: sessions join with `afd attention --connect %s%s`", options->name,

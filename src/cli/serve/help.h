@@ -30,6 +30,7 @@ static const char serve_help_ffn[] =
     "  --listen HOST:PORT   sessions of other hosts join here, over UCX; :PORT is the loopback, *:PORT is every\n"
     "                       interface; tokens come in at PORT + 1\n"
     "  --token-file FILE    what both sides must know; without it only the loopback can be listened at\n"
+    "  --allow NET[,NET]... sessions of other hosts join from these only: 10.0.0.0/24, 10.1.0.7 (default: from all)\n"
     "  --rank R             which of several FFN workers it is, from 0 (default 0)\n"
     "  --ffn F              how many there are, which share the experts (default 1)\n"
     "  --fair               in groups, go round the micro-batches instead of lowest first\n"

@@ -13,7 +13,7 @@
 
 enum { MINUTES_MAX = 100000 };
 
-enum { NAME = 1, RANK, FFN, FAIR, LISTEN, TOKEN_FILE, CONNECT, SESSION, STEPS, MINUTES, VERIFY, MODEL, LAYERS,
+enum { NAME = 1, RANK, FFN, FAIR, LISTEN, TOKEN_FILE, ALLOW, CONNECT, SESSION, STEPS, MINUTES, VERIFY, MODEL, LAYERS,
        SESSIONS, MICRO_BATCHES, BATCH, SYNC_GROUP, COPIES, QUANTIZE, EXPERTS, WEIGHTS, SEED, DEAD, DEADLINE,
        ON_DEADLINE, WAIT, JSON, LIST_MODELS, HELP };
 
@@ -28,6 +28,7 @@ static const struct {
     { { "fair", no_argument, NULL, FAIR }, SERVE_FFN, false },
     { { "listen", required_argument, NULL, LISTEN }, SERVE_FFN, false },
     { { "token-file", required_argument, NULL, TOKEN_FILE }, SERVE_FFN | SERVE_ATTENTION, false },
+    { { "allow", required_argument, NULL, ALLOW }, SERVE_FFN, false },
     { { "connect", required_argument, NULL, CONNECT }, SERVE_ATTENTION, false },
     { { "session", required_argument, NULL, SESSION }, SERVE_ATTENTION, false },
     { { "steps", required_argument, NULL, STEPS }, SERVE_ATTENTION, false },
@@ -140,6 +141,9 @@ static bool parse_option(const char *verb, int option, const char *text, serve_o
     case TOKEN_FILE:
         options->token_file = text;
         return true;
+    case ALLOW:
+        options->allow = text;
+        return true;
     case CONNECT:
         return parse_connect(verb, text, options);
     case SESSION:
@@ -202,6 +206,10 @@ static bool settle_ffn(const serve_options *options)
     }
     if (options->token_file != NULL && options->listen == NULL) {
         (void)afd_cli_usage("ffn", "--token-file is for sessions of other hosts, and without --listen none can join");
+        return false;
+    }
+    if (options->allow != NULL && options->listen == NULL) {
+        (void)afd_cli_usage("ffn", "--allow is for sessions of other hosts, and without --listen none can join");
         return false;
     }
     return true;

@@ -44,6 +44,7 @@ typedef struct serve_options {
     uint32_t rank;              /* FFN: in [0, F) */
     const char *listen;         /* FFN: the address for sessions of other hosts; NULL: none */
     const char *token_file;     /* NULL: none */
+    const char *allow;          /* FFN: networks that sessions may come from; NULL: all */
     bool fair;                  /* FFN */
     afd_on_deadline ffn_on_deadline;
     const char **connect;       /* attention: [ffn_num] windows or addresses of FFN workers, by rank */

@@ -76,7 +76,8 @@ afd_status afd__connection_make(afd__plane *plane, const afd__address *address, 
 void afd__connection_knock(ucp_conn_request_h request, void *arg)
 {
     afd__plane *plane = arg;
-    if (plane->half_open_num + plane->caller_num >= plane->half_open_max) {
+    if (plane->half_open_num + plane->caller_num >= plane->half_open_max ||
+        !afd__ucx_is_allowed(plane->ucp, request, &plane->allow)) {
         (void)plane->ucp->listener_reject(plane->listener, request);
         return;
     }

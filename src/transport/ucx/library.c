@@ -65,6 +65,7 @@ static const char *find_calls(void *ucp_library, void *ucs_library, afd__ucp *uc
         { "ucp_listener_destroy", &ucp->listener_destroy },
         { "ucp_listener_query", &ucp->listener_query },
         { "ucp_listener_reject", &ucp->listener_reject },
+        { "ucp_conn_request_query", &ucp->conn_request_query },
         { "ucp_ep_create", &ucp->ep_create },
         { "ucp_ep_close_nbx", &ucp->ep_close_nbx },
         { "ucp_am_send_nbx", &ucp->am_send_nbx },

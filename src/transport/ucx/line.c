@@ -195,8 +195,8 @@ static afd_status fail_broken(const afd__line *line, afd_error *error)
         break;
     }
     if (line->failure == UCS_ERR_REJECTED) {
-        return afd__fail(error, AFD_ERR_PEER, "line", 0, 0, "%s turned us away: it has as many lines as it takes",
-                         peer);
+        return afd__fail(error, AFD_ERR_PEER, "line", 0, 0,
+                         "%s turned us away: it has as many lines as it takes, or none for this host", peer);
     }
     return afd__fail(error, AFD_ERR_PEER, "line", (uint64_t)line->failure, 0, "%s is gone or cannot be reached: %s",
                      peer, line->post->ucp->status_string(line->failure));

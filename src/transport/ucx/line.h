@@ -94,6 +94,7 @@ struct afd__post {
     ucp_worker_h worker;
     ucp_listener_h listener; /* NULL: nobody can connect */
     afd__address address;
+    afd__allow allow;
     int fd;
     uint32_t line_max;
     uint32_t line_num; /* that are not closed, callers among them */

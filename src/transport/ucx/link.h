@@ -89,6 +89,7 @@ struct afd__plane {
     ucp_worker_h worker;
     ucp_listener_h listener; /* or NULL */
     afd__address address;
+    afd__allow allow;
     uint32_t half_open_max;
     uint32_t half_open_num;
     uint32_t caller_num;

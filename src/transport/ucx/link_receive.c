@@ -248,25 +248,24 @@ static bool receive_greeting(afd__link *link, afd__connection *connection)
 
 /* ---- whose is it ---- */
 
-/* Whoever sends what nobody may send has no business here; if it is a link's peer, the link knows why. */
+/* What breaks the rules and has the key of a link breaks that link, or ends the connection that asks to be one. */
 static __attribute__((cold)) void refuse(afd__plane *plane, afd__connection *connection, const afd_error *cause)
 {
     plane->counters.garbage_num++;
-    if (connection == NULL) {
-        return;
-    }
     if (connection->link != NULL) {
         afd__link_break(connection->link, cause);
     }
     afd__connection_end(connection);
 }
 
-/* A link's key over a connection that is not its own, or over none: somebody has a key that is not theirs. */
-static __attribute__((cold)) void refuse_key(afd__plane *plane, afd__connection *connection)
+/* What does not have the key of the connection that it names. UCX believes a message which connection it came over, so
+ * anybody may have sent it; a link does not suffer for that. A connection that is no link's yet is worth nothing. */
+static __attribute__((cold)) void refuse_stranger(afd__plane *plane, afd__connection *connection)
 {
-    afd_error cause;
-    (void)afd__fail(&cause, AFD_ERR_INVALID, "header.key", 0, 0, "a message has the key of another link");
-    refuse(plane, connection, &cause);
+    plane->counters.garbage_num++;
+    if (connection != NULL && connection->link == NULL) {
+        afd__connection_end(connection);
+    }
 }
 
 /* A key that no link has, any more or ever: whoever attaches with it learns it by the end of the connection. */
@@ -286,7 +285,7 @@ ucs_status_t afd__link_receive(void *arg, const void *header, size_t header_byte
     afd_error cause;
     const bool has_sender = (param->recv_attr & UCP_AM_RECV_ATTR_FIELD_REPLY_EP) != 0;
     plane->counters.received_bytes += header_bytes + data_bytes;
-    afd_status status = afd__wire_read(header, header_bytes, &copy, &cause);
+    afd_status status = afd__wire_read(header, header_bytes, &copy, NULL);
     afd__link *link = status == AFD_OK ? afd__link_find(plane, copy.key) : NULL;
     const bool is_own = link != NULL && link->connection != NULL && has_sender &&
                         link->connection->endpoint == param->reply_ep && !link->connection->is_over;
@@ -294,7 +293,7 @@ ucs_status_t afd__link_receive(void *arg, const void *header, size_t header_byte
                                   : has_sender ? afd__connection_find(plane, param->reply_ep)
                                                : NULL;
     if (status != AFD_OK || !has_sender) {
-        refuse(plane, connection, &cause);
+        refuse_stranger(plane, connection);
         return UCS_OK;
     }
     if (link == NULL || connection == NULL || connection->is_over) {
@@ -302,7 +301,7 @@ ucs_status_t afd__link_receive(void *arg, const void *header, size_t header_byte
         return UCS_OK;
     }
     if (!is_own && (copy.kind != AFD__WIRE_ATTACH || connection->link != NULL || link->connection != NULL)) {
-        refuse_key(plane, connection);
+        refuse_stranger(plane, connection);
         return UCS_OK;
     }
     status = afd__wire_check(&copy, data_bytes, &link->rules, &cause);

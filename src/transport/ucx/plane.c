@@ -76,6 +76,10 @@ static afd_status open_listener(afd__plane *plane, const afd__address *address, 
     if (status == UCS_OK) {
         status = plane->ucp->listener_query(plane->listener, &got);
     }
+    if (status == UCS_ERR_BUSY) {
+        return afd__fail(error, AFD_ERR_EXISTS, "address", afd__address_port(address), 0,
+                         "another process listens at %s", address->text);
+    }
     if (status != UCS_OK) {
         (void)snprintf(what, sizeof(what), "listen at %s", address->text);
         return afd__ucx_fail(plane->ucp, status, "address", what, error);
@@ -118,6 +122,9 @@ afd_status afd__plane_open(const afd__plane_options *options, afd__plane **plane
     made->callers = callers;
     made->half_open_max = half_open_max;
     made->patience_ns = options->patience_ns;
+    if (options->allow != NULL) {
+        made->allow = *options->allow;
+    }
     made->expiry_ns = UINT64_MAX;
     afd_status status = open_all(made, options, error);
     if (status != AFD_OK) {

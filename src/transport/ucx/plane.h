@@ -19,8 +19,9 @@
  * flags; nothing relies on the order of two messages. Every message has the link's key, a random number that its two
  * ends know from the door; what comes with another one is of an incarnation that is over, or of nobody: it is dropped
  * and counted, and if its connection is no link's yet, that is ended, by which who has a key that is over learns it. A
- * message that breaks the rules breaks the link over whose connection it came, as do a ROUND into a micro-batch that is
- * not free and an ANSWER with slots that its ROUND did not have.
+ * message that has the key and breaks the rules breaks the link, as do a ROUND into a micro-batch that is not free and
+ * an ANSWER with slots that its ROUND did not have. One without the key breaks nothing: over whose connection it came
+ * UCX only knows from the message itself.
  *
  * Rows are copied into the link's memory by put() and lent from it by stage(), so a writer is always idle. A broken
  * link takes everything, which goes nowhere, as a dead process's window does: it must not fail a reply that serves
@@ -38,6 +39,7 @@
 #include "afd/window.h"
 #include "afd/writer.h"
 #include "transport/ucx/address.h"
+#include "transport/ucx/allow.h"
 
 typedef struct afd__plane afd__plane;
 typedef struct afd__link afd__link;
@@ -47,6 +49,7 @@ typedef struct afd__plane_options {
     const afd__address *connect; /* attention worker: any address that will be connected to, for the device */
     uint32_t half_open_max;      /* connections that have not attached themselves to a link; more are turned away */
     uint64_t patience_ns;        /* for how long one may stay so; it is ended then */
+    const afd__allow *allow;     /* who may connect, copied; NULL: everybody */
 } afd__plane_options;
 
 /* What came in and was not used. */

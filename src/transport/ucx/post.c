@@ -18,6 +18,9 @@
  * must not hold it. */
 enum { ROUND_MAX = 1000, LAST_ROUND_MS = 5 };
 
+/* For how long one that listens goes on to turn callers away before its listener is gone: as in plane.c. */
+#define REJECT_NS UINT64_C(10000000)
+
 /* ---- What UCX calls ---- */
 
 static afd__line *find_line(const afd__post *post, ucp_ep_h endpoint)
@@ -51,7 +54,8 @@ static ucs_status_t on_message(void *argument, const void *header, size_t header
 static void on_knock(ucp_conn_request_h request, void *argument)
 {
     afd__post *post = argument;
-    afd__line *line = post->line_num < post->line_max ? afd__line_make(post) : NULL;
+    const bool is_welcome = post->line_num < post->line_max && afd__ucx_is_allowed(post->ucp, request, &post->allow);
+    afd__line *line = is_welcome ? afd__line_make(post) : NULL;
     if (line == NULL) {
         (void)post->ucp->listener_reject(post->listener, request);
         return;
@@ -222,6 +226,9 @@ afd_status afd__post_open(const afd__post_options *options, afd__post **post, af
         return afd__fail_system(error, ENOMEM, "post", "make a post");
     }
     made->line_max = options->line_max;
+    if (options->allow != NULL) {
+        made->allow = *options->allow;
+    }
     made->ready_end = &made->ready_first;
     made->fd = -1;
     afd_status status = open_all(made, options, error);
@@ -256,15 +263,18 @@ static void turn_away(afd__post *post, afd__line *line)
     afd__line_close(line);
 }
 
-/* Lines are closed, and get a moment to say so. */
+/* Lines are closed, and get a moment to say so; who knocks meanwhile is turned away. */
 static void say_goodbye(afd__post *post)
 {
+    post->line_max = 0;
     for (afd__line *line = post->lines; line != NULL; line = line->next) {
         turn_away(post, line);
     }
-    const uint64_t end_ns = afd_clock_ns() + AFD__POST_GOODBYE_MS * UINT64_C(1000000);
+    const uint64_t began_ns = afd_clock_ns();
+    const uint64_t least_ns = post->listener != NULL ? REJECT_NS : 0;
+    const uint64_t most_ns = AFD__POST_GOODBYE_MS * UINT64_C(1000000);
     afd__post_progress(post);
-    while (post->lines != NULL && afd_clock_ns() < end_ns) {
+    while (afd_clock_ns() - began_ns < (post->lines != NULL ? most_ns : least_ns)) {
         struct pollfd readable = { .fd = post->fd, .events = POLLIN };
         (void)poll(&readable, 1, LAST_ROUND_MS);
         afd__post_progress(post);

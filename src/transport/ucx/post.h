@@ -17,6 +17,7 @@
 
 #include "afd/status.h"
 #include "transport/ucx/address.h"
+#include "transport/ucx/allow.h"
 
 enum {
     AFD__POST_PACKET_BYTES = 1024,
@@ -31,6 +32,7 @@ typedef struct afd__post_options {
     const afd__address *listen;  /* NULL: nobody can connect */
     const afd__address *connect; /* without listen: any address that will be connected to, for the device; NULL: all */
     uint32_t line_max;           /* lines at once; who knocks then is turned away */
+    const afd__allow *allow;     /* who may knock, copied; NULL: everybody */
 } afd__post_options;
 
 /* AFD_ERR_NOT_FOUND without UCX; AFD_ERR_EXISTS if the port is taken; AFD_ERR_SYSTEM. */

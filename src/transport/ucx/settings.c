@@ -100,6 +100,13 @@ ucs_status_t afd__ucx_worker_guard(const afd__ucp *ucp, ucp_worker_h worker)
     return ucp->worker_set_am_recv_handler(worker, &last);
 }
 
+bool afd__ucx_is_allowed(const afd__ucp *ucp, ucp_conn_request_h request, const afd__allow *allow)
+{
+    ucp_conn_request_attr_t found = { .field_mask = UCP_CONN_REQUEST_ATTR_FIELD_CLIENT_ADDR };
+    return allow->num == 0 || (ucp->conn_request_query(request, &found) == UCS_OK &&
+                               afd__allow_has(allow, &found.client_address));
+}
+
 static afd_status status_of(ucs_status_t status)
 {
     switch (status) {

@@ -5,6 +5,7 @@
 
 #include <stdbool.h>
 
+#include "transport/ucx/allow.h"
 #include "transport/ucx/library.h"
 
 typedef struct afd__ucx_settings {
@@ -28,6 +29,9 @@ afd_status afd__ucx_context_create(const afd__ucp *ucp, const afd__ucx_settings 
  * asking how many there are (1.13), so that one such message ends the process. Takes 1.5 MiB.
  */
 ucs_status_t afd__ucx_worker_guard(const afd__ucp *ucp, ucp_worker_h worker);
+
+/* Whether a connection that was asked for comes from a host that may have one. */
+bool afd__ucx_is_allowed(const afd__ucp *ucp, ucp_conn_request_h request, const afd__allow *allow);
 
 /* An error of UCX's, as ours: `what` is what was tried, "listen at 10.0.0.2:7000". */
 afd_status afd__ucx_fail(const afd__ucp *ucp, ucs_status_t status, const char *field, const char *what,

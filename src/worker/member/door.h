@@ -73,6 +73,7 @@ typedef struct afd__guest {
     uint64_t closed_ns;       /* when its end was found closed; 0: it is open */
     uint64_t epoch;
     uint64_t previous_epoch;
+    bool has_joined_before;
     uint32_t session;         /* AFD_SESSION_ANY until it has one */
     uint32_t first_session;   /* with AFD_SESSION_ANY */
     uint64_t start;
@@ -102,6 +103,7 @@ typedef struct afd__door {
     char name[AFD_WINDOW_NAME_MAX + 1];
     char address[AFD__ADDRESS_TEXT_BYTES]; /* of the post; "": there is none */
     afd__credentials asked;   /* of guests of other hosts */
+    afd__allow allow;         /* from which of those they may come; to be set before the door is opened */
     int listener;
     afd__keeper keeper;
     int32_t news;             /* atomic: 1 when a guest asks for something */

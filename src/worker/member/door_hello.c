@@ -141,6 +141,7 @@ afd_status afd__door_hear_hello(const afd__door *door, afd__guest *guest, const 
     }
     guest->epoch = hello->epoch;
     guest->previous_epoch = hello->previous_epoch;
+    guest->has_joined_before = hello->anchored != 0;
     guest->session = hello->session;
     guest->first_session = hello->first_session;
     (void)snprintf(guest->window_name, sizeof(guest->window_name), "%s", hello->window_name);

@@ -7,7 +7,7 @@
 
 afd_status afd__door_open_post(afd__door *door, const afd__address *listen, afd_error *error)
 {
-    const afd__post_options options = { .listen = listen, .line_max = door->guest_num };
+    const afd__post_options options = { .listen = listen, .line_max = door->guest_num, .allow = &door->allow };
     afd_status status = afd__post_open(&options, &door->post, error);
     if (status != AFD_OK) {
         return status;

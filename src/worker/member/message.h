@@ -65,6 +65,7 @@ typedef struct afd__message {
     uint32_t pid;               /*  56: HELLO, TURN: the sender */
     uint32_t session;           /*  60: HELLO: the place, or AFD_SESSION_ANY; TURN: the place that it has */
     uint32_t anchored;          /*  64: TURN: 1 where somebody takes part, whom the turn is fixed by */
+                                /*      HELLO: 1 where the sender had joined before */
     int32_t status;             /*  68: REFUSED: an error */
     uint32_t reason;            /*  72: DROPPED: an afd_drop_reason */
     uint32_t hidden;            /*  76: HELLO; so the next four */

@@ -2,7 +2,7 @@
 # shellcheck shell=bash
 # Every expert is on two hosts: one is cut off and the sessions go on with the other, and use both when it is back.
 hosts f0 f1 a0 a1
-options=("${lite[@]}" --sessions 2 --copies 2 --dead 1)
+options=("${lite[@]}" --sessions 2 --copies 2 --dead 3)
 for rank in 0 1; do listen "f$rank" "f$rank" 7000 --rank $rank --ffn 2 "${options[@]}" --json; done
 for session in 0 1; do
     attend "a$session" "a$session" "${address[f0]}:7000,${address[f1]}:7000" "${options[@]}" --session $session \

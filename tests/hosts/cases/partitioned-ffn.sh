@@ -2,7 +2,7 @@
 # shellcheck shell=bash
 # The host of the FFN worker is cut off: it drops everybody and everybody loses it; when it is back, all join anew.
 hosts f a0 a1
-options=("${lite[@]}" --sessions 2 --dead 1)
+options=("${lite[@]}" --sessions 2 --dead 3)
 listen f f0 7000 "${options[@]}" --json
 for session in 0 1; do
     attend "a$session" "a$session" "${address[f]}:7000" "${options[@]}" --minutes 10 --json --session $session

@@ -3,7 +3,7 @@
 # An attention worker is stopped until it is dropped, and the other goes on; continued, it joins anew and sends again
 # what was lost.
 hosts f a0 a1
-options=("${lite[@]}" --sessions 2 --dead 1)
+options=("${lite[@]}" --sessions 2 --dead 3)
 listen f f0 7000 "${options[@]}" --json
 for session in 0 1; do
     attend "a$session" "a$session" "${address[f]}:7000" "${options[@]}" --minutes 10 --json --session $session

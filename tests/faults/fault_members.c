@@ -20,8 +20,9 @@ static const char secret[] = "what the members of a campaign know";
 afd_member_options fault_member_options(const fault_case *f)
 {
     afd_member_options options = AFD_MEMBER_OPTIONS_INIT;
-    /* A packet that was lost is sent again after 200 ms, 400 ms, and so on: five losses in a row are not to happen. */
-    const uint64_t patience = f->kind == FAULT_LOSS ? 12 : 1;
+    /* A packet that was lost is sent again after 200 ms, 400 ms, and so on: five losses in a row are not to happen. And
+     * with a dozen of processes and a network between them, all on one machine, a second may pass without a beat. */
+    const uint64_t patience = f->kind == FAULT_LOSS ? 12 : f->transport == FAULT_ON_HOSTS ? 3 : 1;
     options.heartbeat_ns = 100 * MILLISECONDS;
     options.dead_ns = patience * 1 * SECONDS;
     options.deadline_ns = patience * 2 * SECONDS;

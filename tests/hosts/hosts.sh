@@ -9,7 +9,6 @@ declare -A address=() host_pid=()
 hosts() {
     local name
     if ! ip link show bridge >/dev/null 2>&1; then
-        ip link set lo up
         ip link add bridge type bridge
         ip link set bridge up
     fi

@@ -34,6 +34,9 @@ if [[ -z ${AFD_HOSTS:-} ]]; then
 fi
 
 export AFD=$1 TOOLS=$2 ROGUE=$3
+ip link set lo up
+reason=$("$ROGUE" 127.0.0.1:1 /dev/null 0 0 2>&1 >/dev/null)
+if [[ $? == 77 ]]; then skip "${reason:-this is built without the headers of UCX (apt-get install libucx-dev)}"; fi
 work=$(mktemp -d "${TMPDIR:-/tmp}/afd-hosts.XXXXXX")
 # shellcheck disable=SC2317 # the trap calls it
 at_end() {

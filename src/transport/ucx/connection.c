@@ -78,7 +78,7 @@ void afd__connection_knock(ucp_conn_request_h request, void *arg)
     afd__plane *plane = arg;
     if (plane->half_open_num + plane->caller_num >= plane->half_open_max ||
         !afd__ucx_is_allowed(plane->ucp, request, &plane->allow)) {
-        (void)plane->ucp->listener_reject(plane->listener, request);
+        afd__listener_reject(plane->listener, request);
         return;
     }
     plane->callers[plane->caller_num++].request = request;

@@ -45,43 +45,47 @@ static bool find(void *library, const char *name, void *function)
 static const char *find_calls(void *ucp_library, void *ucs_library, afd__ucp *ucp)
 {
     const struct {
+        void *library;
         const char *name;
         void *function;
     } calls[] = {
-        { "ucp_get_version", &ucp->get_version },
-        { "ucp_init_version", &ucp->init_version },
-        { "ucp_cleanup", &ucp->cleanup },
-        { "ucp_config_read", &ucp->config_read },
-        { "ucp_config_modify", &ucp->config_modify },
-        { "ucp_config_release", &ucp->config_release },
-        { "ucp_worker_create", &ucp->worker_create },
-        { "ucp_worker_destroy", &ucp->worker_destroy },
-        { "ucp_worker_query", &ucp->worker_query },
-        { "ucp_worker_progress", &ucp->worker_progress },
-        { "ucp_worker_get_efd", &ucp->worker_get_efd },
-        { "ucp_worker_arm", &ucp->worker_arm },
-        { "ucp_worker_signal", &ucp->worker_signal },
-        { "ucp_worker_set_am_recv_handler", &ucp->worker_set_am_recv_handler },
-        { "ucp_listener_create", &ucp->listener_create },
-        { "ucp_listener_destroy", &ucp->listener_destroy },
-        { "ucp_listener_query", &ucp->listener_query },
-        { "ucp_listener_reject", &ucp->listener_reject },
-        { "ucp_conn_request_query", &ucp->conn_request_query },
-        { "ucp_ep_create", &ucp->ep_create },
-        { "ucp_ep_close_nbx", &ucp->ep_close_nbx },
-        { "ucp_am_send_nbx", &ucp->am_send_nbx },
-        { "ucp_am_recv_data_nbx", &ucp->am_recv_data_nbx },
-        { "ucp_am_data_release", &ucp->am_data_release },
-        { "ucp_request_check_status", &ucp->request_check_status },
-        { "ucp_request_cancel", &ucp->request_cancel },
-        { "ucp_request_free", &ucp->request_free },
+        { ucp_library, "ucp_get_version", &ucp->get_version },
+        { ucp_library, "ucp_init_version", &ucp->init_version },
+        { ucp_library, "ucp_cleanup", &ucp->cleanup },
+        { ucp_library, "ucp_config_read", &ucp->config_read },
+        { ucp_library, "ucp_config_modify", &ucp->config_modify },
+        { ucp_library, "ucp_config_release", &ucp->config_release },
+        { ucp_library, "ucp_worker_create", &ucp->worker_create },
+        { ucp_library, "ucp_worker_destroy", &ucp->worker_destroy },
+        { ucp_library, "ucp_worker_query", &ucp->worker_query },
+        { ucp_library, "ucp_worker_progress", &ucp->worker_progress },
+        { ucp_library, "ucp_worker_get_efd", &ucp->worker_get_efd },
+        { ucp_library, "ucp_worker_arm", &ucp->worker_arm },
+        { ucp_library, "ucp_worker_signal", &ucp->worker_signal },
+        { ucp_library, "ucp_worker_set_am_recv_handler", &ucp->worker_set_am_recv_handler },
+        { ucp_library, "ucp_listener_create", &ucp->listener_create },
+        { ucp_library, "ucp_listener_destroy", &ucp->listener_destroy },
+        { ucp_library, "ucp_listener_query", &ucp->listener_query },
+        { ucp_library, "ucp_listener_reject", &ucp->listener_reject },
+        { ucp_library, "ucp_conn_request_query", &ucp->conn_request_query },
+        { ucp_library, "ucp_ep_create", &ucp->ep_create },
+        { ucp_library, "ucp_ep_close_nbx", &ucp->ep_close_nbx },
+        { ucp_library, "ucp_am_send_nbx", &ucp->am_send_nbx },
+        { ucp_library, "ucp_am_recv_data_nbx", &ucp->am_recv_data_nbx },
+        { ucp_library, "ucp_am_data_release", &ucp->am_data_release },
+        { ucp_library, "ucp_request_check_status", &ucp->request_check_status },
+        { ucp_library, "ucp_request_cancel", &ucp->request_cancel },
+        { ucp_library, "ucp_request_free", &ucp->request_free },
+        { ucs_library, "ucs_status_string", &ucp->status_string },
+        { ucs_library, "ucs_async_set_event_handler", &ucp->async_set_event_handler },
+        { ucs_library, "ucs_async_remove_handler", &ucp->async_remove_handler },
     };
     for (size_t i = 0; i < sizeof(calls) / sizeof(calls[0]); i++) {
-        if (!find(ucp_library, calls[i].name, calls[i].function)) {
+        if (!find(calls[i].library, calls[i].name, calls[i].function)) {
             return calls[i].name;
         }
     }
-    return find(ucs_library, "ucs_status_string", &ucp->status_string) ? NULL : "ucs_status_string";
+    return NULL;
 }
 
 /* Its handlers are in place from the moment it is loaded. Whatever the program had is there again after this. */
@@ -190,8 +194,7 @@ static afd_status open_libraries(afd__ucp *ucp, afd_error *error)
     }
     const char *missing = find_calls(ucp_library, ucs_library, ucp);
     if (missing != NULL) {
-        return afd__fail(error, AFD_ERR_NOT_FOUND, "ucx", 0, 0, "%s has no %s; install libucx0 1.13 or later", ucp_file,
-                         missing);
+        return afd__fail(error, AFD_ERR_NOT_FOUND, "ucx", 0, 0, "UCX has no %s; install libucx0 1.13 or later", missing);
     }
     return AFD_OK;
 }

@@ -9,6 +9,8 @@
 
 #include <stdbool.h>
 #include <ucp/api/ucp.h>
+#include <ucs/async/async_fwd.h>
+#include <ucs/sys/event_set.h>
 
 #include "afd/status.h"
 
@@ -42,6 +44,8 @@ typedef struct afd__ucp {
     __typeof__(ucp_request_cancel) *request_cancel;
     __typeof__(ucp_request_free) *request_free;
     __typeof__(ucs_status_string) *status_string;
+    __typeof__(ucs_async_set_event_handler) *async_set_event_handler;
+    __typeof__(ucs_async_remove_handler) *async_remove_handler;
 } afd__ucp;
 
 /* The same each time; from any thread. AFD_ERR_NOT_FOUND names the package that is missing. */

@@ -20,6 +20,7 @@
 #define AFD_TRANSPORT_UCX_LINE_H
 
 #include "transport/ucx/library.h"
+#include "transport/ucx/listener.h"
 #include "transport/ucx/post.h"
 
 enum {
@@ -92,7 +93,7 @@ struct afd__post {
     const afd__ucp *ucp;
     ucp_context_h context;
     ucp_worker_h worker;
-    ucp_listener_h listener; /* NULL: nobody can connect */
+    afd__listener *listener; /* NULL: nobody can connect */
     afd__address address;
     afd__allow allow;
     int fd;

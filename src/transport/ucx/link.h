@@ -14,6 +14,7 @@
 #include <stdint.h>
 
 #include "transport/ucx/library.h"
+#include "transport/ucx/listener.h"
 #include "transport/ucx/plane.h"
 #include "transport/ucx/wire.h"
 
@@ -87,7 +88,7 @@ struct afd__plane {
     const afd__ucp *ucp;
     ucp_context_h context;
     ucp_worker_h worker;
-    ucp_listener_h listener; /* or NULL */
+    afd__listener *listener; /* or NULL */
     afd__address address;
     afd__allow allow;
     uint32_t half_open_max;

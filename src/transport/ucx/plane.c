@@ -2,10 +2,7 @@
 /* A plane: UCX's worker of tokens, opened, progressed and closed. */
 #include "transport/ucx/plane.h"
 
-#include <inttypes.h>
-#include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 
 #include "afd/wait.h"
 #include "base/check.h"
@@ -18,12 +15,6 @@ enum { PROGRESS_MAX = 64 };
 
 /* For how long a plane that closes waits for UCX to let go of what is under way. */
 #define CLOSE_NS UINT64_C(200000000)
-
-/* For how long one that listens goes on to turn callers away before its listener is gone. UCX 1.13 uses the listener,
- * out of its own thread, of a connection that it has accepted and that has not said yet who it is; it may be gone by
- * then. Only UCX's worker ends such connections. So those that are being made get the time to be made, and next to
- * nothing happens between the ends of the listener and of the worker. */
-#define REJECT_NS UINT64_C(10000000)
 
 /* ---- opening ---- */
 
@@ -63,32 +54,6 @@ static afd_status open_worker(afd__plane *plane, afd_error *error)
     return status == UCS_OK ? AFD_OK : afd__ucx_fail(plane->ucp, status, "plane", "make a worker of UCX", error);
 }
 
-static afd_status open_listener(afd__plane *plane, const afd__address *address, afd_error *error)
-{
-    char what[AFD__ADDRESS_TEXT_BYTES + 16];
-    const ucp_listener_params_t params = {
-        .field_mask = UCP_LISTENER_PARAM_FIELD_SOCK_ADDR | UCP_LISTENER_PARAM_FIELD_CONN_HANDLER,
-        .sockaddr = { .addr = (const struct sockaddr *)&address->socket, .addrlen = address->socket_bytes },
-        .conn_handler = { .cb = afd__connection_knock, .arg = plane },
-    };
-    ucp_listener_attr_t got = { .field_mask = UCP_LISTENER_ATTR_FIELD_SOCKADDR };
-    ucs_status_t status = plane->ucp->listener_create(plane->worker, &params, &plane->listener);
-    if (status == UCS_OK) {
-        status = plane->ucp->listener_query(plane->listener, &got);
-    }
-    if (status == UCS_ERR_BUSY) {
-        return afd__fail(error, AFD_ERR_EXISTS, "address", afd__address_port(address), 0,
-                         "another process listens at %s", address->text);
-    }
-    if (status != UCS_OK) {
-        (void)snprintf(what, sizeof(what), "listen at %s", address->text);
-        return afd__ucx_fail(plane->ucp, status, "address", what, error);
-    }
-    afd__address at = { .socket = got.sockaddr, .socket_bytes = address->socket_bytes };
-    afd__address_set_port(&plane->address, afd__address_port(&at));
-    return AFD_OK;
-}
-
 static afd_status open_all(afd__plane *plane, const afd__plane_options *options, afd_error *error)
 {
     afd_status status = afd__ucp_open(&plane->ucp, error);
@@ -99,8 +64,10 @@ static afd_status open_all(afd__plane *plane, const afd__plane_options *options,
         status = open_worker(plane, error);
     }
     if (status == AFD_OK && options->listen != NULL) {
-        plane->address = *options->listen;
-        status = open_listener(plane, options->listen, error);
+        const afd__listener_options listener_options = {
+            .worker = plane->worker, .address = options->listen, .knock = afd__connection_knock, .arg = plane
+        };
+        status = afd__listener_open(plane->ucp, &listener_options, &plane->listener, &plane->address, error);
     }
     return status;
 }
@@ -174,7 +141,7 @@ const afd__address *afd__plane_address(const afd__plane *plane)
 static void turn_callers_away(afd__plane *plane)
 {
     for (uint32_t i = 0; i < plane->caller_num; i++) {
-        (void)plane->ucp->listener_reject(plane->listener, plane->callers[i].request);
+        afd__listener_reject(plane->listener, plane->callers[i].request);
     }
     plane->caller_num = 0;
     plane->half_open_max = 0;
@@ -184,7 +151,6 @@ static void turn_callers_away(afd__plane *plane)
 static void close_connections(afd__plane *plane)
 {
     const uint64_t began_ns = afd_clock_ns();
-    const uint64_t least_ns = plane->listener != NULL ? REJECT_NS : 0;
     turn_callers_away(plane);
     for (afd__connection *connection = plane->connections; connection != NULL; connection = connection->next) {
         afd__connection_end(connection);
@@ -192,7 +158,7 @@ static void close_connections(afd__plane *plane)
     plane->has_chores = true;
     do {
         afd__plane_progress(plane);
-    } while (afd_clock_ns() - began_ns < (plane->connections != NULL ? CLOSE_NS : least_ns));
+    } while (plane->connections != NULL && afd_clock_ns() - began_ns < CLOSE_NS);
 }
 
 /* After UCX's worker, which would still call back. */
@@ -217,9 +183,8 @@ void afd__plane_close(afd__plane *plane)
         close_connections(plane);
     }
     if (plane->listener != NULL) {
-        plane->ucp->listener_destroy(plane->listener);
-    }
-    if (plane->worker != NULL) {
+        afd__listener_end(plane->listener);
+    } else if (plane->worker != NULL) {
         plane->ucp->worker_destroy(plane->worker);
     }
     afd__link_chores(plane, false);

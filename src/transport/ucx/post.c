@@ -5,7 +5,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -17,9 +16,6 @@
 /* So many rounds of UCX's before the caller has its thread back, though there is more: a peer that sends without end
  * must not hold it. */
 enum { ROUND_MAX = 1000, LAST_ROUND_MS = 5 };
-
-/* For how long one that listens goes on to turn callers away before its listener is gone: as in plane.c. */
-#define REJECT_NS UINT64_C(10000000)
 
 /* ---- What UCX calls ---- */
 
@@ -57,7 +53,7 @@ static void on_knock(ucp_conn_request_h request, void *argument)
     const bool is_welcome = post->line_num < post->line_max && afd__ucx_is_allowed(post->ucp, request, &post->allow);
     afd__line *line = is_welcome ? afd__line_make(post) : NULL;
     if (line == NULL) {
-        (void)post->ucp->listener_reject(post->listener, request);
+        afd__listener_reject(post->listener, request);
         return;
     }
     line->is_caller = true;
@@ -165,34 +161,6 @@ static afd_status open_worker(afd__post *post, afd_error *error)
                : afd__fail_system(error, errno, "post", "keep the descriptor of a post from other programs");
 }
 
-static afd_status open_listener(afd__post *post, const afd__address *address, afd_error *error)
-{
-    const ucp_listener_params_t parameters = {
-        .field_mask = UCP_LISTENER_PARAM_FIELD_SOCK_ADDR | UCP_LISTENER_PARAM_FIELD_CONN_HANDLER,
-        .sockaddr = { .addr = (const struct sockaddr *)&address->socket, .addrlen = address->socket_bytes },
-        .conn_handler = { .cb = on_knock, .arg = post },
-    };
-    ucp_listener_attr_t found = { .field_mask = UCP_LISTENER_ATTR_FIELD_SOCKADDR };
-    ucs_status_t status = post->ucp->listener_create(post->worker, &parameters, &post->listener);
-    if (status == UCS_OK) {
-        status = post->ucp->listener_query(post->listener, &found);
-    }
-    if (status == UCS_ERR_BUSY) {
-        return afd__fail(error, AFD_ERR_EXISTS, "listen", afd__address_port(address), 0,
-                         "another process listens at %s", address->text);
-    }
-    if (status != UCS_OK) {
-        char what[AFD_ERROR_MESSAGE_BYTES];
-        (void)snprintf(what, sizeof(what), "listen at %.200s", address->text);
-        return afd__ucx_fail(post->ucp, status, "listen", what, error);
-    }
-    afd__address got = *address;
-    memcpy(&got.socket, &found.sockaddr, sizeof(got.socket));
-    post->address = *address;
-    afd__address_set_port(&post->address, afd__address_port(&got));
-    return AFD_OK;
-}
-
 static afd_status open_all(afd__post *post, const afd__post_options *options, afd_error *error)
 {
     char device[AFD__DEVICE_NAME_BYTES];
@@ -214,7 +182,10 @@ static afd_status open_all(afd__post *post, const afd__post_options *options, af
         status = open_worker(post, error);
     }
     if (status == AFD_OK && options->listen != NULL) {
-        status = open_listener(post, options->listen, error);
+        const afd__listener_options listener_options = {
+            .worker = post->worker, .address = options->listen, .knock = on_knock, .arg = post
+        };
+        status = afd__listener_open(post->ucp, &listener_options, &post->listener, &post->address, error);
     }
     return status;
 }
@@ -257,7 +228,7 @@ int afd__post_fd(const afd__post *post)
 static void turn_away(afd__post *post, afd__line *line)
 {
     if (line->request != NULL) {
-        (void)post->ucp->listener_reject(post->listener, line->request);
+        afd__listener_reject(post->listener, line->request);
         line->request = NULL;
     }
     afd__line_close(line);
@@ -271,10 +242,9 @@ static void say_goodbye(afd__post *post)
         turn_away(post, line);
     }
     const uint64_t began_ns = afd_clock_ns();
-    const uint64_t least_ns = post->listener != NULL ? REJECT_NS : 0;
     const uint64_t most_ns = AFD__POST_GOODBYE_MS * UINT64_C(1000000);
     afd__post_progress(post);
-    while (afd_clock_ns() - began_ns < (post->lines != NULL ? most_ns : least_ns)) {
+    while (post->lines != NULL && afd_clock_ns() - began_ns < most_ns) {
         struct pollfd readable = { .fd = post->fd, .events = POLLIN };
         (void)poll(&readable, 1, LAST_ROUND_MS);
         afd__post_progress(post);
@@ -288,11 +258,12 @@ void afd__post_close(afd__post *post)
     }
     if (post->worker != NULL) {
         say_goodbye(post);
-        if (post->listener != NULL) {
-            post->ucp->listener_destroy(post->listener);
-        }
         /* Gives up whatever is still under way, and calls back for it; so lines are freed afterwards. */
-        post->ucp->worker_destroy(post->worker);
+        if (post->listener != NULL) {
+            afd__listener_end(post->listener);
+        } else {
+            post->ucp->worker_destroy(post->worker);
+        }
     }
     if (post->context != NULL) {
         post->ucp->cleanup(post->context);

@@ -92,12 +92,17 @@ static ucs_status_t drop_message(void *argument, const void *header, size_t head
 
 ucs_status_t afd__ucx_worker_guard(const afd__ucp *ucp, ucp_worker_h worker)
 {
-    const ucp_am_handler_param_t last = {
+    ucp_am_handler_param_t every = {
         .field_mask = UCP_AM_HANDLER_PARAM_FIELD_ID | UCP_AM_HANDLER_PARAM_FIELD_CB,
-        .id = UINT16_MAX, /* of as many bits as there are in a message */
         .cb = drop_message,
     };
-    return ucp->worker_set_am_recv_handler(worker, &last);
+    ucs_status_t status = UCS_OK;
+    /* The highest first, so that UCX makes room for all of them at once. */
+    for (uint32_t number = UINT16_MAX + UINT32_C(1); number > 0 && status == UCS_OK; number--) {
+        every.id = number - 1;
+        status = ucp->worker_set_am_recv_handler(worker, &every);
+    }
+    return status;
 }
 
 bool afd__ucx_is_allowed(const afd__ucp *ucp, ucp_conn_request_h request, const afd__allow *allow)

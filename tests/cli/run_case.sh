@@ -86,4 +86,8 @@ if [[ -n $left ]]; then
     echo "left behind in /dev/shm: $left"
     failed=1
 fi
+# What the programs said, which the expected files do not hold and which is gone with the folder.
+if ((failed)) && [[ -z ${UPDATE:-} ]]; then
+    find "$work" -name '*.err' -size +0 -printf '--- %P\n' -exec cat {} \;
+fi
 exit $failed

@@ -194,7 +194,8 @@ static afd_status open_libraries(afd__ucp *ucp, afd_error *error)
     }
     const char *missing = find_calls(ucp_library, ucs_library, ucp);
     if (missing != NULL) {
-        return afd__fail(error, AFD_ERR_NOT_FOUND, "ucx", 0, 0, "UCX has no %s; install libucx0 1.13 or later", missing);
+        return afd__fail(error, AFD_ERR_NOT_FOUND, "ucx", 0, 0, "UCX has no %s; install libucx0 1.13 or later",
+                         missing);
     }
     return AFD_OK;
 }

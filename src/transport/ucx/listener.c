@@ -16,6 +16,7 @@ struct afd__listener {
     ucp_worker_h worker;
     ucp_listener_h listener;
     int fd;           /* what UCX's thread calls stand_still() for */
+    sem_t is_wanted;  /* posted by ours; who sees it sees what was written before */
     sem_t stands;     /* posted by UCX's thread */
     sem_t may_go_on;  /* posted by ours */
 };
@@ -34,8 +35,10 @@ static void stand_still(int fd, ucs_event_set_types_t events, void *arg)
     afd__listener *listener = arg;
     eventfd_t count = 0;
     (void)events;
-    /* Nothing to read where UCX calls without an event. */
-    if (eventfd_read(fd, &count) == 0) {
+    /* UCX may call without an event, and then nobody wants it. */
+    const bool is_wanted = sem_trywait(&listener->is_wanted) == 0;
+    (void)eventfd_read(fd, &count);
+    if (is_wanted) {
         (void)sem_post(&listener->stands);
         await(&listener->may_go_on);
     }
@@ -44,6 +47,7 @@ static void stand_still(int fd, ucs_event_set_types_t events, void *arg)
 /* Returns when UCX's thread has nothing under way; it begins nothing until let_go(). */
 static void hold(afd__listener *listener)
 {
+    (void)sem_post(&listener->is_wanted);
     (void)eventfd_write(listener->fd, 1); /* fails at 2^64 - 2 alone */
     await(&listener->stands);
 }
@@ -57,6 +61,7 @@ static void let_go(afd__listener *listener)
 
 static void free_listener(afd__listener *listener)
 {
+    (void)sem_destroy(&listener->is_wanted);
     (void)sem_destroy(&listener->stands);
     (void)sem_destroy(&listener->may_go_on);
     if (listener->fd >= 0) {
@@ -131,6 +136,7 @@ afd_status afd__listener_open(const afd__ucp *ucp, const afd__listener_options *
         return afd__fail_system(error, ENOMEM, "listener", "make a listener");
     }
     made->ucp = ucp;
+    (void)sem_init(&made->is_wanted, 0, 0);
     (void)sem_init(&made->stands, 0, 0);
     (void)sem_init(&made->may_go_on, 0, 0);
     made->fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);

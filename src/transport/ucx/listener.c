@@ -113,7 +113,7 @@ static afd_status listen_at(afd__listener *listener, const afd__listener_options
     return AFD_OK;
 }
 
-static void unlisten(afd__listener *listener)
+void afd__listener_end(afd__listener *listener)
 {
     hold(listener);
     if (listener->listener != NULL) {
@@ -147,7 +147,7 @@ afd_status afd__listener_open(const afd__ucp *ucp, const afd__listener_options *
     }
     status = listen_at(made, options, address, error);
     if (status != AFD_OK) {
-        unlisten(made); /* the worker is the caller's still */
+        afd__listener_end(made); /* without the worker, which is the caller's still */
         return status;
     }
     made->worker = options->worker;
@@ -160,11 +160,4 @@ void afd__listener_reject(afd__listener *listener, ucp_conn_request_h request)
     hold(listener);
     (void)listener->ucp->listener_reject(listener->listener, request);
     let_go(listener);
-}
-
-void afd__listener_end(afd__listener *listener)
-{
-    if (listener != NULL) {
-        unlisten(listener);
-    }
 }

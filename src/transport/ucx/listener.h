@@ -33,7 +33,7 @@ afd_status afd__listener_open(const afd__ucp *ucp, const afd__listener_options *
 /* Turns somebody away who knocked; in `knock` too. */
 void afd__listener_reject(afd__listener *listener, ucp_conn_request_h request);
 
-/* Ends the listener, its worker, and whatever is under way. NULL is allowed, and ends nothing. */
+/* Ends the listener, its worker, and whatever is under way. */
 void afd__listener_end(afd__listener *listener);
 
 #endif

@@ -452,13 +452,8 @@ static void a_killed_process_is_noticed(void **state)
     char packet[AFD__POST_PACKET_BYTES];
     afd_error error;
     afd__post *called = open_listening(&world, 4);
-    pid_t child = fork();
+    pid_t child = start_other_process(afd__post_address(called));
     assert_true(child >= 0);
-    if (child == 0) {
-        (void)close_range(3, ~0U, 0);
-        (void)execl("/proc/self/exe", "the other process", afd__post_address(called)->text, (char *)NULL);
-        _exit(1);
-    }
     afd__line *line = await_caller(&world, called);
     assert_int_equal(await_packet(&world, line, packet, sizeof(packet)), 5);
     assert_int_equal(kill(child, SIGKILL), 0);

@@ -5,6 +5,7 @@
 #include <poll.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "afd/wait.h"
 #include "cmocka_headers.h"
@@ -151,4 +152,15 @@ size_t count_descriptors(void)
     }
     (void)closedir(folder);
     return count - 3; /* itself, and the two dots */
+}
+
+pid_t start_other_process(const afd__address *address)
+{
+    pid_t child = fork();
+    if (child == 0) {
+        (void)close_range(3, ~0U, 0);
+        (void)execl("/proc/self/exe", "the other process", address->text, (char *)NULL);
+        _exit(1);
+    }
+    return child;
 }

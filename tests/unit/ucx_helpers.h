@@ -5,6 +5,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <sys/types.h>
 
 #include "transport/ucx/post.h"
 
@@ -44,6 +45,9 @@ void await_broken(post_world *world, afd__line *line, afd_error *error);
 void send_all(post_world *world, afd__line *line, const void *packet, size_t packet_bytes);
 
 void close_world(post_world *world);
+
+/* This program again, in a process of its own, with the address as its argument. -1 if there can be none. */
+pid_t start_other_process(const afd__address *address);
 
 /* Descriptors that this process has open. */
 size_t count_descriptors(void);

@@ -5,6 +5,7 @@
 
 #include "afd/wait.h"
 #include "cmocka_headers.h"
+#include "transport/ucx/link.h"
 #include "transport/ucx/settings.h"
 
 static ucs_status_t count(void *arg, const void *header, size_t header_bytes, void *data, size_t data_bytes,
@@ -29,11 +30,11 @@ void plane_rogue_open(plane_rogue *rogue)
     };
     const ucp_am_handler_param_t handler = {
         .field_mask = UCP_AM_HANDLER_PARAM_FIELD_ID | UCP_AM_HANDLER_PARAM_FIELD_CB | UCP_AM_HANDLER_PARAM_FIELD_ARG,
-        .id = 2,
+        .id = AFD__PLANE_MESSAGE_ID,
         .cb = count,
         .arg = rogue,
     };
-    *rogue = (plane_rogue){ 0 };
+    *rogue = (plane_rogue){ .message_number = AFD__PLANE_MESSAGE_ID };
     assert_int_equal(afd__ucp_open(&rogue->ucp, NULL), AFD_OK);
     assert_int_equal(afd__ucx_context_create(rogue->ucp, &settings, &rogue->context, NULL), AFD_OK);
     assert_int_equal(rogue->ucp->worker_create(rogue->context, &params, &rogue->worker), UCS_OK);
@@ -123,7 +124,8 @@ void plane_rogue_send(plane_rogue *rogue, const void *header, size_t header_byte
         .user_data = rogue,
     };
     rogue->flying_num++;
-    remember(rogue, rogue->ucp->am_send_nbx(rogue->endpoint, 2, header, header_bytes, payload, payload_bytes, &param));
+    remember(rogue, rogue->ucp->am_send_nbx(rogue->endpoint, rogue->message_number, header, header_bytes, payload,
+                                            payload_bytes, &param));
 }
 
 afd__wire_header plane_rogue_header(const afd__link_options *options, afd__wire_kind kind)

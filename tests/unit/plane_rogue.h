@@ -18,6 +18,7 @@ typedef struct plane_rogue {
     bool has_failed;       /* the other end has closed the connection */
     uint32_t received_num; /* messages that came in; they are dropped */
     uint32_t flying_num;
+    uint16_t message_number; /* of what it sends; that of tokens, until somebody changes it */
 } plane_rogue;
 
 /* Opens UCX, and connects; it is progressed by nobody but plane_rogue_progress(). */

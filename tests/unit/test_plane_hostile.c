@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Peers that keep no rules: rounds out of turn, slots that are not theirs, garbage of every kind, and one that does not
  * read. Whoever else is there goes on. */
+#include <malloc.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -9,6 +10,7 @@
 #include "cmocka_headers.h"
 #include "plane_rogue.h"
 #include "plane_world.h"
+#include "transport/ucx/link.h"
 
 enum { ROW_BYTES = 32, GOOD = 1 }; /* guest 0's place is the rogue's, guest 1 is good */
 
@@ -332,6 +334,38 @@ static void a_thousand_messages_of_garbage_do_not_touch_the_good_link(void **sta
     run_good_round();
 }
 
+/* ---- numbers that nobody wants ---- */
+
+/* What is allocated next is not zeros, as in a program that has run for a while. AddressSanitizer sees to it itself. */
+static int set_up_in_used_memory(void **state)
+{
+    enum { USED_BYTES = 32 << 20 };
+    (void)mallopt(M_MMAP_THRESHOLD, 2 * USED_BYTES);
+    (void)mallopt(M_TRIM_THRESHOLD, 2 * USED_BYTES);
+    void *used = malloc(USED_BYTES);
+    assert_non_null(used);
+    memset(used, 0xa5, USED_BYTES);
+    explicit_bzero(used, 1); /* so that the compiler keeps what is written into memory that is freed */
+    free(used);
+    return set_up(state);
+}
+
+static void messages_of_other_numbers_are_dropped(void **state)
+{
+    (void)state;
+    attach_rogue();
+    for (uint32_t number = 0; number <= UINT16_MAX; number += number < 200 ? 1 : 997) {
+        rogue.message_number = (uint16_t)number;
+        if (number != AFD__PLANE_MESSAGE_ID) {
+            plane_rogue_send(&rogue, NULL, 0, NULL, 0, UCP_AM_SEND_FLAG_REPLY);
+        }
+    }
+    rogue.message_number = AFD__PLANE_MESSAGE_ID;
+    send_round(0, 1, 1);
+    PROGRESS_ROGUE_UNTIL(plane_desc_is_ready(&world, 0, 0));
+    run_good_round();
+}
+
 /* ---- who attaches to nothing ---- */
 
 static void connections_that_nobody_claims_are_few_and_end(void **state)
@@ -376,6 +410,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_message_that_does_not_say_who_sends_it_is_garbage, set_up, tear_down),
         cmocka_unit_test_teardown(who_does_not_read_its_answer_stops_nobody_else, tear_down),
         cmocka_unit_test_setup_teardown(a_thousand_messages_of_garbage_do_not_touch_the_good_link, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(messages_of_other_numbers_are_dropped, set_up_in_used_memory, tear_down),
         cmocka_unit_test(connections_that_nobody_claims_are_few_and_end),
     };
     const char *text = getenv("AFD_TEST_SEED");

@@ -27,7 +27,7 @@ afd_status afd__ucx_context_create(const afd__ucp *ucp, const afd__ucx_settings 
  * To be called for every worker of UCX's, before anybody can reach it: a message of whatever number is dropped. UCX
  * keeps a table of handlers up to the highest number that it was told. It looks beyond its end without asking how long
  * it is, and leaves what nobody set as it found the memory (1.13), so that one message of a stranger ends the process.
- * Takes 1.5 MiB and a millisecond or two.
+ * Takes 1.5 MiB, and 0.25 to 0.8 ms where it was measured.
  */
 ucs_status_t afd__ucx_worker_guard(const afd__ucp *ucp, ucp_worker_h worker);
 

@@ -33,7 +33,7 @@ run: ## build, and run attention and FFN workers on this host, everything checke
 	@$(call build,run)
 	build/release/src/cli/afd run $(RUN) $(ARGS)
 
-check: ## build, and run the tests: about a minute of testing
+check: ## build, and run the tests: about two minutes of testing
 	@tools/packages.sh check
 	cmake --preset release -DAFD_BUILD_TESTS=ON
 	$(call build,release)

@@ -48,7 +48,9 @@ static afd_status make(afd__plane *plane, ucp_ep_params_t *params, const char *w
     params->err_mode = UCP_ERR_HANDLING_MODE_PEER;
     params->err_handler.cb = connection_failed;
     params->err_handler.arg = made;
+    afd__still_begin(plane->still);
     ucs_status_t status = plane->ucp->ep_create(plane->worker, params, &made->endpoint);
+    afd__still_end(plane->still);
     if (status != UCS_OK) {
         free(made);
         return afd__ucx_fail(plane->ucp, status, "address", what, error);
@@ -78,7 +80,7 @@ void afd__connection_knock(ucp_conn_request_h request, void *arg)
     afd__plane *plane = arg;
     if (plane->half_open_num + plane->caller_num >= plane->half_open_max ||
         !afd__ucx_is_allowed(plane->ucp, request, &plane->allow)) {
-        afd__listener_reject(plane->listener, request);
+        afd__listener_reject(plane->ucp, plane->listener, plane->still, request);
         return;
     }
     plane->callers[plane->caller_num++].request = request;

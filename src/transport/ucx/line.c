@@ -255,7 +255,10 @@ ucs_status_t afd__line_make_endpoint(afd__line *line, ucp_ep_params_t *parameter
     parameters->field_mask |= UCP_EP_PARAM_FIELD_ERR_HANDLER | UCP_EP_PARAM_FIELD_ERR_HANDLING_MODE;
     parameters->err_mode = UCP_ERR_HANDLING_MODE_PEER;
     parameters->err_handler = (ucp_err_handler_t){ .cb = on_error, .arg = line };
-    return line->post->ucp->ep_create(line->post->worker, parameters, &line->endpoint);
+    afd__still_begin(line->post->still);
+    ucs_status_t status = line->post->ucp->ep_create(line->post->worker, parameters, &line->endpoint);
+    afd__still_end(line->post->still);
+    return status;
 }
 
 afd_status afd__line_connect(afd__post *post, const afd__address *address, afd__line **line, afd_error *error)

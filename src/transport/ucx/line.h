@@ -93,7 +93,8 @@ struct afd__post {
     const afd__ucp *ucp;
     ucp_context_h context;
     ucp_worker_h worker;
-    afd__listener *listener; /* NULL: nobody can connect */
+    afd__still *still; /* the worker's */
+    ucp_listener_h listener; /* NULL: nobody can connect */
     afd__address address;
     afd__allow allow;
     int fd;

@@ -88,7 +88,8 @@ struct afd__plane {
     const afd__ucp *ucp;
     ucp_context_h context;
     ucp_worker_h worker;
-    afd__listener *listener; /* or NULL */
+    afd__still *still; /* the worker's */
+    ucp_listener_h listener; /* or NULL */
     afd__address address;
     afd__allow allow;
     uint32_t half_open_max;

@@ -61,13 +61,18 @@ static afd_status open_all(afd__plane *plane, const afd__plane_options *options,
         status = open_context(plane, options, error);
     }
     if (status == AFD_OK) {
+        status = afd__still_make(plane->ucp, &plane->still, error);
+    }
+    if (status == AFD_OK) {
         status = open_worker(plane, error);
     }
     if (status == AFD_OK && options->listen != NULL) {
-        const afd__listener_options listener_options = {
-            .worker = plane->worker, .address = options->listen, .knock = afd__connection_knock, .arg = plane
+        const afd__listen_options listen_options = {
+            .worker = plane->worker,
+            .address = options->listen,
+            .knock = { .cb = afd__connection_knock, .arg = plane },
         };
-        status = afd__listener_open(plane->ucp, &listener_options, &plane->listener, &plane->address, error);
+        status = afd__listen(plane->ucp, &listen_options, &plane->listener, &plane->address, error);
     }
     return status;
 }
@@ -104,11 +109,15 @@ afd_status afd__plane_open(const afd__plane_options *options, afd__plane **plane
 
 /* ---- progress ---- */
 
+/* They make and end connections. The progress is for the notes of UCX's thread; what comes in with it comes in. */
 static __attribute__((noinline)) void do_chores(afd__plane *plane)
 {
+    afd__still_begin(plane->still);
+    (void)plane->ucp->worker_progress(plane->worker);
     plane->has_chores = false;
     afd__connection_chores(plane);
     afd__link_chores(plane, true);
+    afd__still_end(plane->still);
 }
 
 void afd__plane_progress(afd__plane *plane)
@@ -141,7 +150,7 @@ const afd__address *afd__plane_address(const afd__plane *plane)
 static void turn_callers_away(afd__plane *plane)
 {
     for (uint32_t i = 0; i < plane->caller_num; i++) {
-        afd__listener_reject(plane->listener, plane->callers[i].request);
+        afd__listener_reject(plane->ucp, plane->listener, plane->still, plane->callers[i].request);
     }
     plane->caller_num = 0;
     plane->half_open_max = 0;
@@ -182,11 +191,10 @@ void afd__plane_close(afd__plane *plane)
     if (plane->worker != NULL) {
         close_connections(plane);
     }
-    if (plane->listener != NULL) {
-        afd__listener_end(plane->listener);
-    } else if (plane->worker != NULL) {
-        plane->ucp->worker_destroy(plane->worker);
+    if (plane->worker != NULL) {
+        afd__listener_end_worker(plane->ucp, plane->listener, plane->still, plane->worker);
     }
+    afd__still_free(plane->still);
     afd__link_chores(plane, false);
     free_connections(plane);
     if (plane->context != NULL) {

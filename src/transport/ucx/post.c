@@ -53,7 +53,7 @@ static void on_knock(ucp_conn_request_h request, void *argument)
     const bool is_welcome = post->line_num < post->line_max && afd__ucx_is_allowed(post->ucp, request, &post->allow);
     afd__line *line = is_welcome ? afd__line_make(post) : NULL;
     if (line == NULL) {
-        afd__listener_reject(post->listener, request);
+        afd__listener_reject(post->ucp, post->listener, post->still, request);
         return;
     }
     line->is_caller = true;
@@ -109,7 +109,8 @@ void afd__post_wake(afd__post *post)
     (void)post->ucp->worker_signal(post->worker);
 }
 
-void afd__post_progress(afd__post *post)
+/* True when there is nothing left to do, and the descriptor will tell of the next. */
+static bool work_off(afd__post *post)
 {
     for (int round = 0; round < ROUND_MAX; round++) {
         /* UCX may have something to do after what we have done, and says nothing of it at the descriptor. */
@@ -118,11 +119,20 @@ void afd__post_progress(afd__post *post)
         }
         /* Busy: something came in between, which the descriptor would not have told. */
         if (post->ucp->worker_arm(post->worker) != UCS_ERR_BUSY) {
-            return;
+            return true;
         }
     }
-    (void)tidy(post);
-    afd__post_wake(post);
+    return false;
+}
+
+void afd__post_progress(afd__post *post)
+{
+    afd__still_begin(post->still);
+    if (!work_off(post)) {
+        (void)tidy(post);
+        afd__post_wake(post);
+    }
+    afd__still_end(post->still);
 }
 
 /* ---- Opening ---- */
@@ -179,13 +189,18 @@ static afd_status open_all(afd__post *post, const afd__post_options *options, af
         status = afd__ucx_context_create(post->ucp, &settings, &post->context, error);
     }
     if (status == AFD_OK) {
+        status = afd__still_make(post->ucp, &post->still, error);
+    }
+    if (status == AFD_OK) {
         status = open_worker(post, error);
     }
     if (status == AFD_OK && options->listen != NULL) {
-        const afd__listener_options listener_options = {
-            .worker = post->worker, .address = options->listen, .knock = on_knock, .arg = post
+        const afd__listen_options listen_options = {
+            .worker = post->worker,
+            .address = options->listen,
+            .knock = { .cb = on_knock, .arg = post },
         };
-        status = afd__listener_open(post->ucp, &listener_options, &post->listener, &post->address, error);
+        status = afd__listen(post->ucp, &listen_options, &post->listener, &post->address, error);
     }
     return status;
 }
@@ -228,7 +243,7 @@ int afd__post_fd(const afd__post *post)
 static void turn_away(afd__post *post, afd__line *line)
 {
     if (line->request != NULL) {
-        afd__listener_reject(post->listener, line->request);
+        afd__listener_reject(post->ucp, post->listener, post->still, line->request);
         line->request = NULL;
     }
     afd__line_close(line);
@@ -259,12 +274,9 @@ void afd__post_close(afd__post *post)
     if (post->worker != NULL) {
         say_goodbye(post);
         /* Gives up whatever is still under way, and calls back for it; so lines are freed afterwards. */
-        if (post->listener != NULL) {
-            afd__listener_end(post->listener);
-        } else {
-            post->ucp->worker_destroy(post->worker);
-        }
+        afd__listener_end_worker(post->ucp, post->listener, post->still, post->worker);
     }
+    afd__still_free(post->still);
     if (post->context != NULL) {
         post->ucp->cleanup(post->context);
     }

@@ -117,11 +117,17 @@ afd_status afd__ties_open_post(afd__ties *ties, afd_error *error)
     if (status != AFD_OK) {
         return status;
     }
+    afd__post *post = NULL;
     afd__ties_lock(ties);
-    status = afd__post_open(&options, &ties->post, error);
+    status = afd__post_open(&options, &post, error);
     if (status == AFD_OK) {
-        afd__post_progress(ties->post); /* so that its descriptor says from now on when there is something */
-        status = afd__keeper_watch(&ties->keeper, afd__post_fd(ties->post), afd__ties_post_tag(), error);
+        afd__post_progress(post); /* so that its descriptor says from now on when there is something */
+        status = afd__keeper_watch(&ties->keeper, afd__post_fd(post), afd__ties_post_tag(), error);
+    }
+    if (status == AFD_OK) {
+        ties->post = post;
+    } else { /* one that nobody watches would be found by the next try, and not opened again */
+        afd__post_close(post);
     }
     afd__ties_unlock(ties);
     return status;

@@ -88,6 +88,7 @@ typedef struct afd_event {
     afd_drop_reason reason; /* of AFD_EVENT_DROPPED and AFD_EVENT_LOST, else AFD_DROP_NONE */
     uint32_t peer;          /* FFN: the session; attention: the rank of the FFN worker */
     uint32_t pid;           /* of the peer's process, between hosts as it says; 0 where it is not known */
+    const char *host;       /* FFN: from which other host the session comes, "10.0.0.2"; NULL: of this one. As `text` */
     uint64_t epoch;         /* of the incarnation, 0 where there is none */
     uint32_t micro_batch;   /* that was waited for or open, or AFD_MICRO_BATCH_ANY */
     int32_t layer_id;       /* of it; -1 where that is not known */

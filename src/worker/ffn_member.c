@@ -84,9 +84,10 @@ static afd_status make_room(afd_ffn_worker *worker, const afd__guest *guest, uin
         return AFD_OK;
     }
     if (!has_let_go(holder, guest)) {
+        char name[AFD__GUEST_NAME_BYTES];
+        afd__guest_name(holder, name, sizeof(name));
         return afd__fail(error, AFD_ERR_EXISTS, "session", session, holder->pid,
-                         "session %" PRIu32 " is held by process %" PRIu32 "%s, which lives%s", session, holder->pid,
-                         holder->is_remote ? " of another host" : "",
+                         "session %" PRIu32 " is held by %s, which lives%s", session, name,
                          holder->state == AFD__GUEST_LOST ? ", though it was dropped" : "");
     }
     if (holder->state == AFD__GUEST_ADMITTED) {
@@ -186,11 +187,22 @@ static void show_joined(afd_ffn_worker *worker, const afd__guest *guest)
     afd__stat_add(&worker->member->door.stats->join_num, 1);
 }
 
+static void tell_joined(afd__guest *guest, afd__telling *what)
+{
+    const afd_event_kind kind = guest->has_joined_before ? AFD_EVENT_REJOINED : AFD_EVENT_JOINED;
+    char name[AFD__GUEST_NAME_BYTES];
+    afd__ffn_member_note(what, afd__event_make(kind, guest->session), guest);
+    afd__guest_name(guest, name, sizeof(name));
+    (void)snprintf(what->text, sizeof(what->text), "session %" PRIu32 " (%s) has %s", guest->session, name,
+                   afd_event_kind_text(kind));
+    what->is_due = !guest->is_told_of; /* else it has only moved to a later start */
+    guest->is_told_of = true;
+}
+
 static void admit(afd_ffn_worker *worker, afd__guest *guest, afd__telling *what)
 {
     afd__ffn_member *member = worker->member;
     const afd__message welcome = afd__message_make(AFD__MESSAGE_WELCOME, guest->epoch);
-    afd_event_kind kind = guest->has_joined_before ? AFD_EVENT_REJOINED : AFD_EVENT_JOINED;
     reset_descs(worker, guest->session);
     worker->writers[guest->session] = guest->is_remote ? afd__link_writer(member->links[guest->session].link)
                                                        : guest->writer;
@@ -208,13 +220,7 @@ static void admit(afd_ffn_worker *worker, afd__guest *guest, afd__telling *what)
     }
     show_joined(worker, guest);
     afd__door_say(&member->door, guest, &welcome);
-    what->is_due = !guest->is_told_of; /* else it has only moved to a later start */
-    guest->is_told_of = true;
-    what->event = afd__event_make(kind, guest->session);
-    what->event.pid = guest->pid;
-    what->event.epoch = guest->epoch;
-    (void)snprintf(what->text, sizeof(what->text), "session %" PRIu32 " (process %" PRIu32 ") has %s", guest->session,
-                   guest->pid, afd_event_kind_text(kind));
+    tell_joined(guest, what);
 }
 
 /* Micro-batches begin at 0, and no two FFN workers of one world are so far apart: a start beyond that would only wear
@@ -272,16 +278,14 @@ static void answer_start(afd_ffn_worker *worker, afd__guest *guest, afd__telling
 static void answer_goodbye(afd_ffn_worker *worker, afd__guest *guest, afd__telling *what)
 {
     afd__door *door = &worker->member->door;
+    char name[AFD__GUEST_NAME_BYTES];
     const afd__message gone = afd__message_make(AFD__MESSAGE_GONE, guest->epoch);
     if (guest->state == AFD__GUEST_ADMITTED) {
         afd__ffn_member_take_out(worker, guest, AFD_MEMBER_LEFT);
         afd__ffn_member_settle_turn(worker);
-        what->is_due = true;
-        what->event = afd__event_make(AFD_EVENT_LEFT, guest->session);
-        what->event.pid = guest->pid;
-        what->event.epoch = guest->epoch;
-        (void)snprintf(what->text, sizeof(what->text), "session %" PRIu32 " (process %" PRIu32 ") has left",
-                       guest->session, guest->pid);
+        afd__ffn_member_note(what, afd__event_make(AFD_EVENT_LEFT, guest->session), guest);
+        afd__guest_name(guest, name, sizeof(name));
+        (void)snprintf(what->text, sizeof(what->text), "session %" PRIu32 " (%s) has left", guest->session, name);
         afd__stat_add(&door->stats->leave_num, 1);
     }
     if (guest->is_remote && afd__door_has_place(door, guest)) {
@@ -305,16 +309,10 @@ static void answer_withdrawal(afd_ffn_worker *worker, afd__guest *guest)
 static void tell_refused(afd_ffn_worker *worker, afd__guest *guest, afd__telling *what)
 {
     afd__door *door = &worker->member->door;
-    what->is_due = true;
-    what->event = afd__event_make(AFD_EVENT_REFUSED, guest->session);
-    what->event.pid = guest->pid;
-    what->event.epoch = guest->epoch;
-    if (guest->is_remote && guest->pid == 0) { /* of another host, and not to be believed what it says of itself */
-        (void)snprintf(what->text, sizeof(what->text), "somebody of another host was refused: %.180s", guest->text);
-    } else {
-        (void)snprintf(what->text, sizeof(what->text), "process %" PRIu32 " was refused: %.180s", guest->pid,
-                       guest->text);
-    }
+    char name[AFD__GUEST_NAME_BYTES];
+    afd__ffn_member_note(what, afd__event_make(AFD_EVENT_REFUSED, guest->session), guest);
+    afd__guest_name(guest, name, sizeof(name)); /* of another host, without what it says of itself before the secret */
+    (void)snprintf(what->text, sizeof(what->text), "%s was refused: %.140s", name, guest->text);
     afd__stat_add(&door->stats->refuse_num, 1);
     afd__door_dismiss(door, guest);
 }

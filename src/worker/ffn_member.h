@@ -53,6 +53,7 @@ struct afd__ffn_member {
 typedef struct afd__telling {
     bool is_due;
     afd_event event;
+    char host[AFD__HOST_TEXT_BYTES]; /* of the event; the guest may be gone by then */
     char text[AFD_ERROR_MESSAGE_BYTES];
 } afd__telling;
 
@@ -69,7 +70,11 @@ void afd__ffn_member_hear(afd_ffn_worker *worker);
 /* A session loses its place, and is told why, as the observer is. Nothing for one that is not there. */
 void afd__ffn_member_drop(afd_ffn_worker *worker, uint32_t session, afd_drop_reason reason, afd_event event);
 
-/* What the session is at, for an event about it: which micro-batch, which layer, how long it has been silent. */
+/* An event about a guest, to be told later. */
+void afd__ffn_member_note(afd__telling *what, afd_event event, const afd__guest *guest);
+
+/* Who the session is and what it is at, for an event about it: which micro-batch, which layer, how long it has been
+ * silent. Its host is good for as long as the session has its place. */
 afd_event afd__ffn_member_event(const afd_ffn_worker *worker, afd_event_kind kind, uint32_t session);
 
 /* A wild id was found: tells, and drops the session. */

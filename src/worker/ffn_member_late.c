@@ -111,18 +111,14 @@ static void be_late(afd_ffn_worker *worker, const waiting_group *group, uint32_t
 {
     struct afd__ffn_member *member = worker->member;
     afd_event event = afd__ffn_member_event(worker, AFD_EVENT_LATE, session);
-    const afd__guest *guest = member->door.places[session]; /* ours to read: only this thread gives places away */
     event.micro_batch = group->micro_batch;
-    if (guest != NULL) {
-        event.pid = guest->pid;
-        event.epoch = guest->epoch;
-    }
     afd__stat_add(&member->door.stats->late_num, 1);
     afd__stat_add(&afd__window_own_member_stats(worker->window, session)->late_num, 1);
     afd__event_tell(&member->options, event,
-                    "session %" PRIu32 " (process %" PRIu32 ") keeps its sync group waiting for micro-batch %" PRIu32
-                    ", layer %" PRId32 ", silent for %" PRIu64 " ms",
-                    session, event.pid, group->micro_batch, event.layer_id, event.silent_ns / 1000000);
+                    "session %" PRIu32 " (process %" PRIu32 "%s%s) keeps its sync group waiting for micro-batch "
+                    "%" PRIu32 ", layer %" PRId32 ", silent for %" PRIu64 " ms",
+                    session, event.pid, event.host != NULL ? " of " : "", event.host != NULL ? event.host : "",
+                    group->micro_batch, event.layer_id, event.silent_ns / 1000000);
     switch (member->options.on_deadline) {
     case AFD_ON_DEADLINE_DROP:
         event.kind = AFD_EVENT_DROPPED;

@@ -62,9 +62,20 @@ static void describe_open(const afd_ffn_worker *worker, uint32_t session, afd_ev
     }
 }
 
+static void describe_guest(const afd__guest *guest, afd_event *event)
+{
+    event->pid = guest->pid;
+    event->host = guest->host[0] != '\0' ? guest->host : NULL;
+    event->epoch = guest->epoch;
+}
+
 afd_event afd__ffn_member_event(const afd_ffn_worker *worker, afd_event_kind kind, uint32_t session)
 {
     afd_event event = afd__event_make(kind, session);
+    const afd__guest *guest = worker->member->door.places[session]; /* only this thread gives places away */
+    if (guest != NULL) {
+        describe_guest(guest, &event);
+    }
     if (afd_ffn_scheduler_state(scheduler_of(worker), session) == AFD_SESSION_AWAY) {
         return event;
     }
@@ -90,10 +101,20 @@ static void print_place(const afd_event *event, char *text, size_t text_bytes)
     }
 }
 
+void afd__ffn_member_note(afd__telling *what, afd_event event, const afd__guest *guest)
+{
+    what->is_due = true;
+    what->event = event;
+    describe_guest(guest, &what->event);
+    (void)snprintf(what->host, sizeof(what->host), "%s", guest->host);
+}
+
 void afd__ffn_member_tell(const afd_ffn_worker *worker, const afd__telling *what)
 {
+    afd_event event = what->event;
+    event.host = what->host[0] != '\0' ? what->host : NULL;
     if (what->is_due) {
-        afd__event_tell(&worker->member->options, what->event, "%s", what->text);
+        afd__event_tell(&worker->member->options, event, "%s", what->text);
     }
 }
 
@@ -177,24 +198,22 @@ void afd__ffn_member_lose(afd_ffn_worker *worker, afd__guest *guest, afd_event e
 {
     afd__door *door = &worker->member->door;
     char place[64];
+    char name[AFD__GUEST_NAME_BYTES];
     afd__ffn_member_take_out(worker, guest, AFD_MEMBER_DROPPED);
     if (guest->is_remote) { /* nothing of it is written any more, so others may have its place */
         afd__ffn_member_close_link(worker, guest->session);
         door->places[guest->session] = NULL;
     }
     event.reason = guest->reason;
-    event.pid = guest->pid;
-    event.epoch = guest->epoch;
     if (guest->reason == AFD_DROP_SILENT) {
         event.silent_ns = afd_clock_ns() - guest->heard_ns;
     }
     print_place(&event, place, sizeof(place));
-    what->is_due = true;
-    what->event = event;
+    afd__ffn_member_note(what, event, guest);
+    afd__guest_name(guest, name, sizeof(name));
     (void)snprintf(what->text, sizeof(what->text),
-                   "session %" PRIu32 " (process %" PRIu32 ") was dropped: %s%s, silent for %" PRIu64 " ms",
-                   guest->session, guest->pid, afd_drop_reason_text(guest->reason), place,
-                   event.silent_ns / 1000000);
+                   "session %" PRIu32 " (%s) was dropped: %s%s, silent for %" PRIu64 " ms", guest->session, name,
+                   afd_drop_reason_text(guest->reason), place, event.silent_ns / 1000000);
     afd__stat_add(&door->stats->drop_num, 1);
     afd__stat_add(&stats_of(worker, guest->session)->drop_num, 1);
     if (guest->has_ended || !can_be_told(guest)) {

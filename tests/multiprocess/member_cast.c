@@ -71,6 +71,7 @@ static void observe(void *argument, const afd_event *event)
     written->member = me->number;
     written->event = *event;
     written->event.text = NULL;
+    written->event.host = NULL;
     (void)snprintf(written->text, sizeof(written->text), "%.199s", event->text);
     add_one(&board->is_written[entry]);
 }

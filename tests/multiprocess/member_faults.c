@@ -143,7 +143,7 @@ static int be_newcomer(const cast *all, uint32_t session, pid_t holder)
         return 2;
     }
     afd_status status = afd_attention_worker_join(worker, all->name_list, &all->options, &wait, &error);
-    (void)snprintf(pid, sizeof(pid), "process %d%s,", (int)holder, all->is_between_hosts ? " of another host" : "");
+    (void)snprintf(pid, sizeof(pid), "process %d%s,", (int)holder, all->is_between_hosts ? " of 127.0.0.1" : "");
     bool names_holder = status == AFD_ERR_EXISTS && strstr(error.message, pid) != NULL;
     afd_attention_worker_close(worker);
     return names_holder ? 0 : 1;

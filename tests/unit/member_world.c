@@ -28,6 +28,7 @@ static void observe(void *argument, const afd_event *event)
         heard_event *heard = &record->events[record->event_num++];
         heard->event = *event;
         (void)strncpy(heard->text, event->text, TEXT_BYTES - 1);
+        (void)strncpy(heard->host, event->host != NULL ? event->host : "", TEXT_BYTES - 1);
     }
 }
 

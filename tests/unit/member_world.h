@@ -19,6 +19,7 @@ enum { RANK_MAX = 2, SESSION_MAX = 2, EVENT_MAX = 64, TEXT_BYTES = 512 };
 typedef struct heard_event {
     afd_event event;
     char text[TEXT_BYTES];
+    char host[TEXT_BYTES]; /* "" for NULL */
 } heard_event;
 
 typedef struct observer_record {

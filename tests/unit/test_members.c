@@ -120,6 +120,7 @@ static void on_deadline_a_late_session_is_dropped_and_the_others_go_on(void **st
     assert_int_equal(dropped->event.peer, 1);
     assert_int_equal(dropped->event.reason, AFD_DROP_DEADLINE);
     assert_int_equal(dropped->event.pid, getpid());
+    assert_string_equal(dropped->host, "");
     while (find(&world->session_events[1], AFD_EVENT_DROPPED) == NULL) { /* once it has been told */
         afd_status status = send_one(world, 1, 0, 3, &error);
         assert_true(status == AFD_OK || status == AFD_ERR_PEER || status == AFD_ERR_INVALID);

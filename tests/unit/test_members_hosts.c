@@ -77,6 +77,9 @@ static void sessions_of_other_hosts_join_send_and_leave(void **state)
     for (uint32_t rank = 0; rank < 2; rank++) {
         const heard_event *joined = find(&world->rank_events[rank], AFD_EVENT_JOINED);
         assert_int_equal(joined->event.pid, getpid());
+        assert_string_equal(joined->host, "127.0.0.1");
+        assert_string_equal(find(&world->rank_events[rank], AFD_EVENT_LEFT)->host, "127.0.0.1");
+        assert_string_equal(find(&world->session_events[0], AFD_EVENT_JOINED)->host, ""); /* it connected itself */
         assert_int_equal(count(&world->rank_events[rank], AFD_EVENT_JOINED), 2);
         assert_int_equal(count(&world->rank_events[rank], AFD_EVENT_LEFT), 2);
         assert_int_equal(count(&world->rank_events[rank], AFD_EVENT_DROPPED), 0);
@@ -182,7 +185,7 @@ static void a_place_that_another_host_has_is_refused_and_free_when_it_leaves(voi
     assert_int_equal(join_as(world, 0, NULL), AFD_OK);
     make_session(world, 1, 0);
     assert_int_equal(join_as(world, 1, &error), AFD_ERR_EXISTS);
-    assert_non_null(strstr(error.message, "of another host"));
+    assert_non_null(strstr(error.message, "of 127.0.0.1"));
     (void)await_event(world, &world->rank_events[0], AFD_EVENT_REFUSED);
     afd_attention_worker_close(world->sessions[0]); /* says goodbye */
     world->sessions[0] = NULL;
@@ -212,6 +215,28 @@ static void the_place_of_who_was_dropped_is_free_for_others(void **state)
     assert_int_equal(afd_attention_worker_rejoin(world->sessions[0], &wait, &error), AFD_ERR_EXISTS);
     assert_int_equal(send_one(world, 1, 0, 3, NULL), AFD_OK);
     assert_int_equal(collect_one(world, 1, 0, NULL), AFD_OK);
+    free_world(world);
+}
+
+static void who_is_late_is_named_with_its_host(void **state)
+{
+    (void)state;
+    char expected[64];
+    member_world *world = new_world_between_hosts(1, SESSION_MAX);
+    world->options.deadline_ns = 50 * UINT64_C(1000000);
+    make_rank(world, 0);
+    join_both(world);
+    assert_int_equal(send_one(world, 0, 0, 3, NULL), AFD_OK);
+    assert_int_equal(collect_one(world, 0, 0, NULL), AFD_OK); /* alone, after the deadline */
+    const heard_event *late = find(&world->rank_events[0], AFD_EVENT_LATE);
+    const heard_event *dropped = find(&world->rank_events[0], AFD_EVENT_DROPPED);
+    assert_non_null(late);
+    assert_non_null(dropped);
+    assert_string_equal(late->host, "127.0.0.1");
+    assert_string_equal(dropped->host, "127.0.0.1");
+    (void)snprintf(expected, sizeof(expected), "session 1 (process %d of 127.0.0.1)", getpid());
+    assert_ptr_equal(strstr(late->text, expected), late->text);
+    assert_ptr_equal(strstr(dropped->text, expected), dropped->text);
     free_world(world);
 }
 
@@ -295,8 +320,9 @@ static void only_who_knows_the_secret_is_let_in(void **state)
         step_ranks(world);
     }
     const heard_event *refused = find(&world->rank_events[0], AFD_EVENT_REFUSED);
-    assert_string_equal(refused->text, "somebody of another host was refused: the secret is wrong");
+    assert_string_equal(refused->text, "somebody of 127.0.0.1 was refused: the secret is wrong");
     assert_int_equal(refused->event.pid, 0);
+    assert_string_equal(refused->host, "127.0.0.1");
     assert_int_equal(join_with(world, magic_words, NULL), AFD_OK);
     play_all(world, 0);
     rejoin(world, 0);
@@ -436,6 +462,7 @@ int main(void)
         cmocka_unit_test(who_takes_any_session_gets_one_that_is_free_between_hosts),
         cmocka_unit_test(a_place_that_another_host_has_is_refused_and_free_when_it_leaves),
         cmocka_unit_test(the_place_of_who_was_dropped_is_free_for_others),
+        cmocka_unit_test(who_is_late_is_named_with_its_host),
         cmocka_unit_test(an_ffn_worker_that_closes_is_lost_and_waited_for),
         cmocka_unit_test(nobody_to_join_at_an_address_is_a_deadline_that_names_the_rank),
         cmocka_unit_test(only_who_knows_the_secret_is_let_in),

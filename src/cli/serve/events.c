@@ -80,7 +80,11 @@ static void append_peer(line *to, const serve_events *events, const afd_event *e
         append(to, "FFN worker %" PRIu32 " %s", event->peer, events->names[event->peer]);
     }
     if (event->pid != 0) {
-        append(to, " (process %" PRIu32 ")", event->pid);
+        append(to, " (process %" PRIu32, event->pid);
+        if (event->host != NULL) {
+            append(to, " of %s", event->host);
+        }
+        append(to, ")");
     }
 }
 

@@ -137,6 +137,14 @@ static afd_status resolve(const parts *found, afd__address *address, afd_error *
     return AFD_OK;
 }
 
+void afd__address_write_host(const struct sockaddr_storage *socket, char *text, size_t text_bytes)
+{
+    if (getnameinfo((const struct sockaddr *)socket, sizeof(*socket), text, (socklen_t)text_bytes, NULL, 0,
+                    NI_NUMERICHOST) != 0) {
+        text[0] = '\0';
+    }
+}
+
 static void write_text(afd__address *address)
 {
     char host[AFD__ADDRESS_TEXT_BYTES - sizeof("[]:65535")];

@@ -9,7 +9,11 @@
 
 #include "afd/status.h"
 
-enum { AFD__ADDRESS_TEXT_BYTES = 320, AFD__DEVICE_NAME_BYTES = 64 };
+enum {
+    AFD__ADDRESS_TEXT_BYTES = 320,
+    AFD__HOST_TEXT_BYTES = 64, /* a numeric host, with the name of a device behind it */
+    AFD__DEVICE_NAME_BYTES = 64
+};
 
 typedef struct afd__address {
     struct sockaddr_storage socket;
@@ -31,6 +35,9 @@ uint16_t afd__address_port(const afd__address *address);
 
 /* The same host at another port. */
 void afd__address_set_port(afd__address *address, uint16_t port);
+
+/* The host of a socket's address as numbers, "10.0.0.2"; "" if it is none. Asks nobody. */
+void afd__address_write_host(const struct sockaddr_storage *socket, char *text, size_t text_bytes);
 
 bool afd__address_is_loopback(const afd__address *address);
 bool afd__address_is_any(const afd__address *address);

@@ -71,6 +71,11 @@ bool afd__post_next_ready(afd__post *post, uint64_t *tag)
     return line != NULL;
 }
 
+const char *afd__line_host(const afd__line *line)
+{
+    return line->host;
+}
+
 void afd__line_set_tag(afd__line *line, uint64_t tag)
 {
     line->tag = tag;

@@ -87,6 +87,7 @@ struct afd__line {
     afd__packet *inbox_first;
     afd__packet **inbox_end;
     afd__address peer; /* of a line that was made from here; else empty */
+    char host[AFD__HOST_TEXT_BYTES]; /* of a line that was made from elsewhere; else empty */
 };
 
 struct afd__post {

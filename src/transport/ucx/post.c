@@ -56,6 +56,10 @@ static void on_knock(ucp_conn_request_h request, void *argument)
         afd__listener_reject(post->ucp, post->listener, post->still, request);
         return;
     }
+    struct sockaddr_storage address;
+    if (afd__ucx_caller(post->ucp, request, &address)) {
+        afd__address_write_host(&address, line->host, sizeof(line->host));
+    }
     line->is_caller = true;
     line->request = request;
 }

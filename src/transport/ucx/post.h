@@ -60,6 +60,9 @@ afd_status afd__line_connect(afd__post *post, const afd__address *address, afd__
 /* The next line that somebody has made to here; NULL if there is none. */
 afd__line *afd__line_accept(afd__post *post);
 
+/* The host that it was made from, as numbers; "" of one that was made from here. Good until it is closed. */
+const char *afd__line_host(const afd__line *line);
+
 /* AFD_NOT_YET if too much is under way; AFD_ERR_PEER if the line is broken; AFD_ERR_INVALID for a packet that is too
  * large; AFD_ERR_NO_MEMORY. Whoever waits at the descriptor is woken where there is something left to do. */
 afd_status afd__line_send(afd__line *line, const void *packet, size_t packet_bytes);

@@ -66,6 +66,12 @@ afd_status afd__line_receive(afd__line *line, void *packet, size_t capacity, siz
     return AFD_ERR_PEER;
 }
 
+const char *afd__line_host(const afd__line *line)
+{
+    (void)line;
+    return "";
+}
+
 void afd__line_set_tag(afd__line *line, uint64_t tag)
 {
     (void)line;

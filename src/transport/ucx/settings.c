@@ -105,11 +105,18 @@ ucs_status_t afd__ucx_worker_guard(const afd__ucp *ucp, ucp_worker_h worker)
     return status;
 }
 
-bool afd__ucx_is_allowed(const afd__ucp *ucp, ucp_conn_request_h request, const afd__allow *allow)
+bool afd__ucx_caller(const afd__ucp *ucp, ucp_conn_request_h request, struct sockaddr_storage *address)
 {
     ucp_conn_request_attr_t found = { .field_mask = UCP_CONN_REQUEST_ATTR_FIELD_CLIENT_ADDR };
-    return allow->num == 0 || (ucp->conn_request_query(request, &found) == UCS_OK &&
-                               afd__allow_has(allow, &found.client_address));
+    const bool is_known = ucp->conn_request_query(request, &found) == UCS_OK;
+    *address = found.client_address;
+    return is_known;
+}
+
+bool afd__ucx_is_allowed(const afd__ucp *ucp, ucp_conn_request_h request, const afd__allow *allow)
+{
+    struct sockaddr_storage address;
+    return allow->num == 0 || (afd__ucx_caller(ucp, request, &address) && afd__allow_has(allow, &address));
 }
 
 static afd_status status_of(ucs_status_t status)

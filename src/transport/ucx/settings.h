@@ -31,7 +31,10 @@ afd_status afd__ucx_context_create(const afd__ucp *ucp, const afd__ucx_settings 
  */
 ucs_status_t afd__ucx_worker_guard(const afd__ucp *ucp, ucp_worker_h worker);
 
-/* Whether a connection that was asked for comes from a host that may have one. */
+/* Where a connection that was asked for comes from. False: UCX does not say. */
+bool afd__ucx_caller(const afd__ucp *ucp, ucp_conn_request_h request, struct sockaddr_storage *address);
+
+/* Whether it comes from a host that may have one. */
 bool afd__ucx_is_allowed(const afd__ucp *ucp, ucp_conn_request_h request, const afd__allow *allow);
 
 /* An error of UCX's, as ours: `what` is what was tried, "listen at 10.0.0.2:7000". */

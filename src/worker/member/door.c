@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "worker/member/door.h"
 
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -135,6 +136,16 @@ void afd__door_dismiss(afd__door *door, afd__guest *guest)
     if (guest->is_remote) {
         raise_news(door); /* the worker's thread may have a link to close */
     }
+}
+
+void afd__guest_name(const afd__guest *guest, char *text, size_t text_bytes)
+{
+    char process[32] = "somebody";
+    if (guest->pid != 0 || !guest->is_remote) {
+        (void)snprintf(process, sizeof(process), "process %" PRIu32, guest->pid);
+    }
+    const char *host = guest->host[0] != '\0' ? guest->host : "another host";
+    (void)snprintf(text, text_bytes, "%s%s%s", process, guest->is_remote ? " of " : "", guest->is_remote ? host : "");
 }
 
 void afd__door_clear(afd__door *door, afd__guest *guest)

@@ -65,7 +65,8 @@ typedef struct afd__guest {
     afd__channel channel;
     bool is_remote;           /* of another host: over the post, without a pidfd and without a writer */
     int pidfd;
-    uint32_t pid;
+    uint32_t pid;             /* between hosts as it says; 0 until it is believed */
+    char host[AFD__HOST_TEXT_BYTES]; /* of another host: from which one; "": not known, or of this host */
     bool has_ended;           /* its process */
     bool owes_drop;           /* DROPPED could not be sent yet */
     bool is_pending;          /* admitted, not looked at before the turn `start` */
@@ -144,6 +145,10 @@ static inline bool afd__door_has_place(const afd__door *door, const afd__guest *
 {
     return guest->session < door->terms.shape.session_num && door->places[guest->session] == guest;
 }
+
+/* Who a guest is, for people: "process 12", "process 12 of 10.0.0.2", "somebody of 10.0.0.2". */
+enum { AFD__GUEST_NAME_BYTES = AFD__HOST_TEXT_BYTES + 32 };
+void afd__guest_name(const afd__guest *guest, char *text, size_t text_bytes);
 
 /* Marks what a guest asks for, and raises the news. */
 void afd__door_ask(afd__door *door, afd__guest *guest, uint32_t asks);

@@ -40,6 +40,7 @@ static void let_in(afd__door *door, afd__line *line)
     }
     guest->channel = (afd__channel){ .fd = -1, .line = line };
     guest->is_remote = true;
+    (void)snprintf(guest->host, sizeof(guest->host), "%s", afd__line_host(line));
     guest->session = AFD_SESSION_ANY;
     guest->state = AFD__GUEST_NEW;
     guest->heard_ns = afd_clock_ns();

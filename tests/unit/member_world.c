@@ -198,6 +198,15 @@ void join_both(member_world *world)
     }
 }
 
+void make_the_other_late(member_world *world)
+{
+    world->options.deadline_ns = 50 * UINT64_C(1000000);
+    make_rank(world, 0);
+    join_both(world);
+    assert_int_equal(send_one(world, 0, 0, 3, NULL), AFD_OK);
+    assert_int_equal(collect_one(world, 0, 0, NULL), AFD_OK); /* alone, after the deadline */
+}
+
 member_world *full_world(uint32_t ffn_num, uint32_t group_size)
 {
     member_world *world = new_world(ffn_num, group_size);

@@ -74,6 +74,10 @@ void free_world(member_world *world);
 afd_status send_one(member_world *world, uint32_t session, uint32_t micro_batch, int32_t layer_id, afd_error *error);
 afd_status collect_one(member_world *world, uint32_t session, uint32_t micro_batch, afd_error *error);
 
+/* Of a world without ranks, in all-sync: session 0 sends micro-batch 0 of layer 3 and gets its answer alone, because
+ * session 1 has sent nothing until the deadline. */
+void make_the_other_late(member_world *world);
+
 /* Steps the ranks until an observer has heard of such an event. */
 const heard_event *await_event(member_world *world, const observer_record *record, afd_event_kind kind);
 

@@ -105,11 +105,7 @@ static void on_deadline_a_late_session_is_dropped_and_the_others_go_on(void **st
     (void)state;
     afd_error error;
     member_world *world = new_world(1, SESSION_MAX);
-    world->options.deadline_ns = 50 * UINT64_C(1000000);
-    make_rank(world, 0);
-    join_both(world);
-    assert_int_equal(send_one(world, 0, 0, 3, NULL), AFD_OK);
-    assert_int_equal(collect_one(world, 0, 0, NULL), AFD_OK); /* alone, after the deadline */
+    make_the_other_late(world);
     const heard_event *late = find(&world->rank_events[0], AFD_EVENT_LATE);
     const heard_event *dropped = find(&world->rank_events[0], AFD_EVENT_DROPPED);
     assert_non_null(late);

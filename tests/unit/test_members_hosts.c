@@ -223,11 +223,7 @@ static void who_is_late_is_named_with_its_host(void **state)
     (void)state;
     char expected[64];
     member_world *world = new_world_between_hosts(1, SESSION_MAX);
-    world->options.deadline_ns = 50 * UINT64_C(1000000);
-    make_rank(world, 0);
-    join_both(world);
-    assert_int_equal(send_one(world, 0, 0, 3, NULL), AFD_OK);
-    assert_int_equal(collect_one(world, 0, 0, NULL), AFD_OK); /* alone, after the deadline */
+    make_the_other_late(world);
     const heard_event *late = find(&world->rank_events[0], AFD_EVENT_LATE);
     const heard_event *dropped = find(&world->rank_events[0], AFD_EVENT_DROPPED);
     assert_non_null(late);

@@ -147,10 +147,10 @@ void afd__address_write_host(const struct sockaddr_storage *socket, char *text, 
 
 static void write_text(afd__address *address)
 {
-    char host[AFD__ADDRESS_TEXT_BYTES - sizeof("[]:65535")];
+    char host[AFD__HOST_TEXT_BYTES];
     const bool is_v6 = address->socket.ss_family == AF_INET6;
-    if (getnameinfo((const struct sockaddr *)&address->socket, address->socket_bytes, host, sizeof(host), NULL, 0,
-                    NI_NUMERICHOST) != 0) {
+    afd__address_write_host(&address->socket, host, sizeof(host));
+    if (host[0] == '\0') {
         (void)snprintf(host, sizeof(host), "?");
     }
     (void)snprintf(address->text, sizeof(address->text), is_v6 ? "[%s]:%u" : "%s:%u", host,
